@@ -1,0 +1,3 @@
+//! An in-process Kafka for tests: a machine first, a TCP server second.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,5 @@
+//! The command line of Forebay.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Safe, fast processing of Kafka records.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,7 @@
+//! Kafka's bytes and their meaning: messages, frames, record batches.
+//!
+//! Nothing here has time, a socket or a task. State is a parser's place or a codec's context.
+
+#![forbid(unsafe_code)]
+
+pub mod types;

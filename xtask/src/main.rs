@@ -1,0 +1,5 @@
+//! The chores of the house.
+
+#![forbid(unsafe_code)]
+
+fn main() {}
