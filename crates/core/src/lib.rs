@@ -14,8 +14,16 @@
 //! plane, `shard` on the data plane. What the planes say to each other stands in [`orders`].
 
 #![forbid(unsafe_code)]
+#![allow(
+    clippy::exhaustive_enums,
+    reason = "drivers must look at every new value a machine can say"
+)]
 
 pub mod fence;
+pub mod offsets;
 pub mod orders;
+pub mod reservoir;
+pub mod run;
 pub mod slot;
 pub mod time;
+pub mod work;

@@ -28,7 +28,6 @@ pub struct Address {
 
 /// Control plane to shard.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Order {
     /// The partition is ours: fetch from `position` on.
     Gain {
@@ -101,7 +100,6 @@ pub enum Order {
 
 /// Shard to control plane.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Report {
     /// All records before `position` are done. Sent on the shard's flush tick when it moved.
     Frontier {
@@ -177,7 +175,6 @@ pub struct LeaderHint {
 
 /// Why a position does not exist.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
 pub enum ResetCause {
     /// `OFFSET_OUT_OF_RANGE` from the current leader under the current epoch.
     OutOfRange {
@@ -197,7 +194,6 @@ pub enum ResetCause {
 
 /// Why a partition stopped.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
 pub enum Fault {
     /// A batch that is not what its checksum, header or codec says.
     Corrupt {

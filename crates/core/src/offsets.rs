@@ -1,0 +1,3 @@
+//! PILLAR 4. What is done, and what may be committed?
+
+pub mod tracker;
