@@ -19,10 +19,13 @@
     reason = "drivers must look at every new value a machine can say"
 )]
 
+pub mod backoff;
+pub mod connection;
 pub mod fence;
 pub mod offsets;
 pub mod orders;
 pub mod reservoir;
+pub mod rng;
 pub mod run;
 pub mod slot;
 pub mod time;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use forebay_protocol::types::{BrokerId, LeaderEpoch, Offset, Position, TopicPartition, Uuid};
+use thiserror::Error;
 
 use crate::fence::Gain;
 use crate::time::Instant;
@@ -193,9 +194,10 @@ pub enum ResetCause {
 }
 
 /// Why a partition stopped.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum Fault {
     /// A batch that is not what its checksum, header or codec says.
+    #[error("corrupt batch at offsets {base} to {last}: {reason}")]
     Corrupt {
         /// First offset of the batch, from its header.
         base: Offset,
@@ -205,6 +207,7 @@ pub enum Fault {
         reason: Arc<str>,
     },
     /// A record or batch is larger than the limits allow.
+    #[error("the batch at offset {position} has {bytes} bytes; the limit is {limit}")]
     TooLarge {
         /// Where it begins.
         position: Position,
@@ -214,6 +217,7 @@ pub enum Fault {
         limit: u64,
     },
     /// The handler failed for good on this record and the policy said stop.
+    #[error("the handler failed on the record at offset {offset}: {message}")]
     Handler {
         /// The record.
         offset: Offset,
@@ -221,6 +225,7 @@ pub enum Fault {
         message: Arc<str>,
     },
     /// The broker refused with an error that waiting does not cure.
+    #[error("the broker refused with error code {code}")]
     Broker {
         /// Kafka's error code.
         code: i16,

@@ -1,0 +1,158 @@
+//! Settings of a consumer.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ClientConfig, ConfigError, span, within};
+
+/// Settings of a consumer. Where a default differs from Kafka's, the safe one was taken.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConsumerConfig {
+    /// What every client has.
+    pub client: ClientConfig,
+    /// `group.id`: under which name offsets are committed; without it nothing is committed and
+    /// [`auto_offset_reset`](Self::auto_offset_reset) decides where to start.
+    pub group_id: Option<Arc<str>>,
+    /// `auto.offset.reset`: where to start without a committed offset, and where to go on when the
+    /// log no longer has the position. Default [`OffsetReset::None`]: an error, not a surprise.
+    pub auto_offset_reset: OffsetReset,
+    /// `auto.commit.interval.ms`: how often finished work is committed. Default 500 ms.
+    pub auto_commit_interval: Duration,
+    /// `isolation.level`: whether records of open and aborted transactions are seen. Default
+    /// [`IsolationLevel::ReadCommitted`].
+    pub isolation_level: IsolationLevel,
+    /// `fetch.min.bytes`: a broker answers when it has this much, or after
+    /// [`fetch_max_wait`](Self::fetch_max_wait). Default 1.
+    pub fetch_min_bytes: i32,
+    /// `fetch.max.wait.ms`: the longest a broker waits for records. Default 500 ms.
+    pub fetch_max_wait: Duration,
+    /// How long a shutdown waits for running records before the last commit. Default 20 s.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ConsumerConfig {
+    fn default() -> Self {
+        Self {
+            client: ClientConfig::default(),
+            group_id: None,
+            auto_offset_reset: OffsetReset::None,
+            auto_commit_interval: Duration::from_millis(500),
+            isolation_level: IsolationLevel::ReadCommitted,
+            fetch_min_bytes: 1,
+            fetch_max_wait: Duration::from_millis(500),
+            drain_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+impl ConsumerConfig {
+    /// Checks every setting.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that cannot be used, by its Kafka name.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        self.client.check()?;
+        if self.group_id.as_deref() == Some("") {
+            return Err(ConfigError::new("group.id", "", "a name, or no group at all"));
+        }
+        span("auto.commit.interval.ms", self.auto_commit_interval)?;
+        span("fetch.max.wait.ms", self.fetch_max_wait)?;
+        within("fetch.min.bytes", &self.fetch_min_bytes, (1, 1 << 30), "1 byte to 1 GiB")?;
+        if self.client.request_timeout <= self.fetch_max_wait {
+            return Err(ConfigError::new(
+                "fetch.max.wait.ms",
+                self.fetch_max_wait.as_millis().to_string(),
+                "less than request.timeout.ms, else every quiet fetch looks like a dead broker",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Where to start when there is no committed offset, or none that still exists.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum OffsetReset {
+    /// Stop the partition with an error.
+    #[default]
+    None,
+    /// At the first record the log still has.
+    Earliest,
+    /// At the end: only what comes from now on.
+    Latest,
+    /// At the first record that is not older than this (KIP-1106).
+    ByDuration(Duration),
+}
+
+impl FromStr for OffsetReset {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        match text {
+            "none" => Ok(Self::None),
+            "earliest" => Ok(Self::Earliest),
+            "latest" => Ok(Self::Latest),
+            _ => text
+                .strip_prefix("by_duration:")
+                .and_then(iso_duration)
+                .map(Self::ByDuration)
+                .ok_or_else(|| {
+                    ConfigError::new(
+                        "auto.offset.reset",
+                        text,
+                        "none, earliest, latest or by_duration:<ISO 8601, for example PT1H>",
+                    )
+                }),
+        }
+    }
+}
+
+/// Reads the ISO 8601 durations that Java prints: `P1DT2H3M4.5S`, days and smaller, not negative.
+fn iso_duration(text: &str) -> Option<Duration> {
+    let (days, time) = match text.strip_prefix('P')?.split_once('T') {
+        Some((days, time)) if !time.is_empty() => (days, time),
+        Some(_) => return None,
+        None => (text.strip_prefix('P')?, ""),
+    };
+    if days.is_empty() && time.is_empty() {
+        return None;
+    }
+    let (days, rest) = take_unit(days, 'D')?;
+    let (hours, time) = take_unit(time, 'H')?;
+    let (minutes, time) = take_unit(time, 'M')?;
+    let (seconds, time) = take_unit(time, 'S')?;
+    let total =
+        86_400.0f64.mul_add(days, 3_600.0f64.mul_add(hours, 60.0f64.mul_add(minutes, seconds)));
+    (rest.is_empty() && time.is_empty()).then(|| Duration::try_from_secs_f64(total).ok())?
+}
+
+/// The number before `unit` and what follows it; 0 when the unit is absent.
+fn take_unit(text: &str, unit: char) -> Option<(f64, &str)> {
+    let Some((number, rest)) = text.split_once(unit) else { return Some((0.0, text)) };
+    let plain = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.');
+    if plain { number.parse().ok().map(|number| (number, rest)) } else { None }
+}
+
+/// Which records of transactions are seen.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum IsolationLevel {
+    /// Every record, of aborted and open transactions too.
+    ReadUncommitted,
+    /// Only records of committed transactions, and those outside of any.
+    #[default]
+    ReadCommitted,
+}
+
+impl IsolationLevel {
+    /// Kafka's number on the wire.
+    #[must_use]
+    pub const fn to_wire(self) -> i8 {
+        match self {
+            Self::ReadUncommitted => 0,
+            Self::ReadCommitted => 1,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Carries out what the control plane's router wants: requests, orders to shards, answers to users.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_core::orders::{Order, Report};
+use forebay_protocol::types::{Position, TopicPartition};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::ConsumerConfig;
+use crate::error::Error;
+use crate::link;
+use crate::net::connector::Connector;
+use crate::runtime::{Clock, Placement};
+
+/// What the control plane of one consumer is started with.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// Checked settings.
+    pub(crate) config: ConsumerConfig,
+    /// Dials; the lanes of the data plane use the same one.
+    pub(crate) connector: Arc<dyn Connector>,
+    /// The fixed partitions.
+    pub(crate) assignment: Vec<TopicPartition>,
+    /// The clock both planes read.
+    pub(crate) clock: Clock,
+    /// Where the control plane runs.
+    pub(crate) placement: Placement,
+}
+
+/// How a consumer ended.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Per partition, in order: what became of it.
+    pub partitions: Vec<PartitionSummary>,
+    /// Records that were still running when the drain deadline passed; 0 for a clean end.
+    pub unfinished: u64,
+    /// What ended the whole consumer, when it was not the user.
+    pub cause: Option<Error>,
+}
+
+/// What became of one partition.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PartitionSummary {
+    /// The partition.
+    pub tp: TopicPartition,
+    /// All before it is done; `None` when the partition never started.
+    pub frontier: Option<Position>,
+    /// What the coordinator confirmed last; `None` without a group or before the first commit.
+    pub committed: Option<Position>,
+    /// Why the partition stopped, when it did.
+    pub error: Option<Error>,
+}
+
+/// What a user may ask of the control plane.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Hand out no more records of these partitions.
+    Pause(Vec<TopicPartition>, Reply<()>),
+    /// Hand out records again.
+    Resume(Vec<TopicPartition>, Reply<()>),
+    /// Continue elsewhere.
+    Seek(TopicPartition, Position, Reply<()>),
+    /// All before which position is done?
+    Position(TopicPartition, Reply<Option<Position>>),
+    /// What has the coordinator confirmed?
+    Committed(TopicPartition, Reply<Option<Position>>),
+    /// Drain, commit, close; at the latest after this long.
+    Shutdown(Duration),
+}
+
+/// Where an answer goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+/// A handle to a running consumer: cheap to clone, works from any task and thread.
+///
+/// The consumer goes on when all handles are dropped.
+#[derive(Clone, Debug)]
+pub struct ControlHandle {
+    commands: mpsc::UnboundedSender<Command>,
+    ended: watch::Receiver<Option<Arc<Summary>>>,
+}
+
+impl ControlHandle {
+    /// Stops handing out records of `partitions`; what is buffered is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAssigned`] for a partition that is not this consumer's, [`Error::Closed`] after
+    /// the end.
+    pub async fn pause(&self, partitions: Vec<TopicPartition>) -> Result<(), Error> {
+        self.ask(|reply| Command::Pause(partitions, reply)).await
+    }
+
+    /// Hands out records of `partitions` again.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub async fn resume(&self, partitions: Vec<TopicPartition>) -> Result<(), Error> {
+        self.ask(|reply| Command::Resume(partitions, reply)).await
+    }
+
+    /// Continues `tp` at `position`. Records that run now finish, but no longer count.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub async fn seek(&self, tp: TopicPartition, position: Position) -> Result<(), Error> {
+        self.ask(|reply| Command::Seek(tp, position, reply)).await
+    }
+
+    /// All records of `tp` before this position are done; `None` before the partition started.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub async fn position(&self, tp: TopicPartition) -> Result<Option<Position>, Error> {
+        self.ask(|reply| Command::Position(tp, reply)).await
+    }
+
+    /// What the coordinator confirmed last for `tp`; `None` when nothing is committed.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub async fn committed(&self, tp: TopicPartition) -> Result<Option<Position>, Error> {
+        self.ask(|reply| Command::Committed(tp, reply)).await
+    }
+
+    /// Starts the end: nothing new runs, running records are awaited, the last commit is sent.
+    /// The consumer ends after `deadline` at the latest; [`ended`](Self::ended) tells how. A second
+    /// call can only make the deadline earlier.
+    pub fn shutdown(&self, deadline: Duration) {
+        drop(self.commands.send(Command::Shutdown(deadline)));
+    }
+
+    /// Waits for the end of the consumer. Cancel safe.
+    pub async fn ended(&self) -> Arc<Summary> {
+        let mut ended = self.ended.clone();
+        let found = ended.wait_for(Option::is_some).await;
+        found.ok().and_then(|found| found.clone()).unwrap_or_default()
+    }
+
+    /// [`shutdown`](Self::shutdown), then [`ended`](Self::ended): returns by `deadline` plus 100 ms.
+    /// Cancel safe: the shutdown goes on.
+    pub async fn close(&self, deadline: Duration) -> Arc<Summary> {
+        self.shutdown(deadline);
+        self.ended().await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+}
+
+/// Starts the control plane of a consumer. It sends [`Order`]s of the partitions, hears their
+/// [`Report`]s, commits, and ends after [`Order::Close`] and [`Report::Closed`], or at the
+/// deadline of the shutdown without waiting for the shard any longer.
+///
+/// What the shard can count on:
+/// * `Brokers` comes before the first `Gain` and whenever an address changed; a `Gain` names the
+///   leader when there is one, later ones come as `Leader`.
+/// * After a report `NeedsReset` the partition gets either `Seek` or `Lost`.
+/// * After `Stopped` it gets `Drain` at the end like any other; it must answer `Drained` at once.
+/// * A dropped order link (this side ended early) means: stop everything, commit nothing.
+///
+/// # Errors
+///
+/// [`Error::Start`] when there is no thread or no runtime to run on.
+pub(crate) fn spawn(
+    setup: Setup,
+    orders: link::Sender<Order>,
+    reports: link::Receiver<Report>,
+) -> Result<ControlHandle, Error> {
+    let (commands, command_rx) = mpsc::unbounded_channel();
+    let (ended_tx, ended) = watch::channel(None);
+    crate::runtime::start(setup.placement, "forebay-control", async move {
+        drop((setup.config, setup.connector, setup.assignment, setup.clock));
+        drop((orders, reports, command_rx));
+        drop(ended_tx.send(Some(Arc::new(Summary::default()))));
+    })?;
+    Ok(ControlHandle { commands, ended })
+}

@@ -1,0 +1,152 @@
+//! Where each plane runs, and what time it is there.
+
+use std::future::Future;
+use std::io;
+
+use forebay_core::time::Instant;
+
+/// Where the control plane runs. The data plane always runs where the caller is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Placement {
+    /// On a thread of its own, so that a handler that blocks its executor costs no commit and no
+    /// membership.
+    #[default]
+    OwnThread,
+    /// As a task of the caller's runtime, beside the data plane: for simulators and tests that
+    /// pause the clock.
+    Caller,
+}
+
+/// One clock for both planes, so that their instants can be compared.
+///
+/// Timers run on Tokio's clock, which tests can pause and which stands still while the machine is
+/// suspended. [`Clock::boot`] counts suspension too and answers "how long has nobody looked?".
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    started: tokio::time::Instant,
+    boot: Option<BootTime>,
+}
+
+impl Clock {
+    /// A clock that starts now, counting suspension where the system tells it.
+    #[must_use]
+    pub fn start() -> Self {
+        Self { started: tokio::time::Instant::now(), boot: BootTime::start() }
+    }
+
+    /// A clock for Tokio's paused time: suspension is not looked at.
+    #[must_use]
+    pub fn virtual_time() -> Self {
+        Self { started: tokio::time::Instant::now(), boot: None }
+    }
+
+    /// The time for timers.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        Instant::default().after(self.started.elapsed())
+    }
+
+    /// The time for "is this still valid?": runs on while the machine is suspended.
+    #[must_use]
+    pub fn boot(&self) -> Instant {
+        self.boot.map_or_else(|| self.now(), |boot| boot.now())
+    }
+
+    /// Waits until `deadline`; for ever when there is none. Cancel safe.
+    pub async fn sleep_until(&self, deadline: Option<Instant>) {
+        match deadline.and_then(|at| self.started.checked_add(at.since(Instant::default()))) {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// `CLOCK_BOOTTIME` as it stood when the clock started.
+#[derive(Clone, Copy, Debug)]
+struct BootTime {
+    started_nanos: u64,
+}
+
+impl BootTime {
+    fn start() -> Option<Self> {
+        boot_nanos().map(|started_nanos| Self { started_nanos })
+    }
+
+    fn now(self) -> Instant {
+        let nanos = boot_nanos().unwrap_or(self.started_nanos);
+        Instant::from_nanos(nanos.saturating_sub(self.started_nanos))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn boot_nanos() -> Option<u64> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    let nanos = u64::try_from(time.tv_nsec).ok()?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn boot_nanos() -> Option<u64> {
+    None
+}
+
+/// Starts `plane` where `placement` says; it runs until it ends by itself.
+///
+/// # Errors
+///
+/// When the system gives no thread or no event queue, or when [`Placement::Caller`] is asked for
+/// outside a Tokio runtime.
+pub(crate) fn start(
+    placement: Placement,
+    name: &str,
+    plane: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    match placement {
+        Placement::OwnThread => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            std::thread::Builder::new()
+                .name(name.to_owned())
+                .spawn(move || runtime.block_on(plane))?;
+        }
+        Placement::Caller => {
+            let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+            drop(runtime.spawn(plane));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_is_met_in_virtual_time() {
+        let clock = Clock::virtual_time();
+        let deadline = clock.now().after(Duration::from_secs(3600));
+        clock.sleep_until(Some(deadline)).await;
+        assert!(deadline <= clock.now());
+    }
+
+    #[test]
+    fn the_boot_clock_runs() {
+        let clock = Clock::start();
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(Duration::from_millis(5) <= clock.boot().since(Instant::default()));
+    }
+
+    #[test]
+    fn a_plane_on_its_own_thread_needs_no_runtime_of_the_caller() {
+        let (tx, rx) = std::sync::mpsc::channel();
+        start(Placement::OwnThread, "forebay-test", async move {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            tx.send(std::thread::current().name().map(str::to_owned)).unwrap();
+        })
+        .unwrap();
+        assert_eq!(rx.recv().unwrap().as_deref(), Some("forebay-test"));
+    }
+}

@@ -1,0 +1,5 @@
+//! One control connection: handshake, then requests and answers in order.
+
+mod fault;
+
+pub use fault::Fault;
