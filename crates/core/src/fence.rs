@@ -1,6 +1,7 @@
 //! Which gain and which start of a partition a value belongs to.
 
-/// Counts the gains of a partition; control counts it up each time the partition becomes ours.
+/// Counts gains; control counts it up each time any partition becomes ours, so that no two gains
+/// of one consumer are alike, not even of different partitions.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Gain(pub u32);
 

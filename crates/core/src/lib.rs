@@ -22,11 +22,13 @@
 pub mod backoff;
 pub mod connection;
 pub mod fence;
+pub mod fetch;
 pub mod offsets;
 pub mod orders;
 pub mod reservoir;
 pub mod rng;
 pub mod run;
+pub mod shard;
 pub mod slot;
 pub mod time;
 pub mod work;

@@ -27,6 +27,8 @@ pub struct BatchRun {
     pub epoch: LeaderEpoch,
     /// Whole batches.
     pub bytes: Bytes,
+    /// What the leader told with it.
+    pub watermarks: Watermarks,
     /// Records by the headers' word; `None` for formats v0 and v1, which do not tell.
     pub count: Option<u32>,
 }
@@ -48,6 +50,23 @@ impl fmt::Debug for BatchRun {
             .field("next", &self.next)
             .field("bytes", &self.bytes.len())
             .finish_non_exhaustive()
+    }
+}
+
+/// How far a partition's log reaches, as its leader told last; -1 where it did not.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Watermarks {
+    /// One past the last replicated record.
+    pub high: Offset,
+    /// One past the last record outside open transactions.
+    pub last_stable: Offset,
+    /// First record of the log.
+    pub log_start: Offset,
+}
+
+impl Default for Watermarks {
+    fn default() -> Self {
+        Self { high: Offset(-1), last_stable: Offset(-1), log_start: Offset(-1) }
     }
 }
 

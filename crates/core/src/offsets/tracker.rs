@@ -45,6 +45,7 @@ struct Block {
     bytes: u64,
     /// `None` when all of it is done.
     done: Option<Position>,
+    is_abandoned: bool,
 }
 
 impl Tracker {
@@ -59,14 +60,14 @@ impl Tracker {
     pub fn open(&mut self, next: Position, epoch: LeaderEpoch, bytes: u64) -> BlockNumber {
         let number = BlockNumber(self.first + self.open.len() as u64);
         let start = self.open.back().map_or(self.frontier.position, |block| block.next);
-        self.open.push_back(Block { next, epoch, bytes, done: Some(start) });
+        self.open.push_back(Block { next, epoch, bytes, done: Some(start), is_abandoned: false });
         self.open_bytes += bytes;
         number
     }
 
     /// Everything up to `next` holds no record for us.
     pub fn skip(&mut self, next: Position, epoch: LeaderEpoch) {
-        self.open.push_back(Block { next, epoch, bytes: 0, done: None });
+        self.open.push_back(Block { next, epoch, bytes: 0, done: None, is_abandoned: false });
         self.advance();
     }
 
@@ -99,16 +100,26 @@ impl Tracker {
         Ok(())
     }
 
+    /// The block's worker let go of it before its end: it stops the frontier for good, but no
+    /// longer counts as open work.
+    pub fn abandon(&mut self, number: BlockNumber) {
+        if let Ok(block) = self.block(number) {
+            block.is_abandoned = true;
+            let bytes = std::mem::take(&mut block.bytes);
+            self.open_bytes = self.open_bytes.saturating_sub(bytes);
+        }
+    }
+
     /// What may be committed now.
     #[must_use]
     pub const fn frontier(&self) -> Frontier {
         self.frontier
     }
 
-    /// Whether nothing is open.
+    /// Whether no worker has anything of the slot any more.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.open.is_empty()
+        self.open.iter().all(|block| block.is_abandoned || block.done.is_none())
     }
 
     /// Blocks that are open or wait behind an open one.

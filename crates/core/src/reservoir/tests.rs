@@ -19,6 +19,7 @@ fn run(slot: u32, bytes: usize) -> BatchRun {
         next: Position(1),
         epoch: LeaderEpoch(0),
         bytes: vec![0; bytes].into(),
+        watermarks: crate::run::Watermarks::default(),
         count: Some(1),
     }
 }

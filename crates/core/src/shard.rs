@@ -1,0 +1,505 @@
+//! The router of the data plane: moves runs, cursors and progress between the pillars and decides
+//! nothing itself.
+//!
+//! ```text
+//!   lane --runs--> door --> reservoir --(window open)--> tracker block --> worker
+//!   worker --progress--> door --> tracker --> frontier --(tick)--> control
+//!   control --orders--> cursors --> lanes
+//! ```
+//!
+//! The *door* compares the fence once; behind it everything is current.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_protocol::types::BrokerId;
+
+use crate::fence::{Fence, Start};
+use crate::fetch::cursor::{Cursor, Returned};
+use crate::offsets::tracker::{Frontier, Tracker};
+use crate::orders::{Fault, Leader, Report};
+use crate::reservoir::{self, Flow, Reservoir};
+use crate::run::{BatchRun, Done, Ended, Job, Progress};
+use crate::slot::Slot;
+use crate::time::Instant;
+use crate::work::{self, Work, WorkerId};
+
+pub mod output;
+pub mod slots;
+
+mod orders;
+
+use output::{LaneOrder, Output};
+use slots::{Entry, Phase, Place, Slots, Until};
+
+/// The settings of a shard.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// The reservoir's limits.
+    pub reservoir: reservoir::Config,
+    /// Workers and windows.
+    pub work: work::Config,
+    /// How often moved frontiers are told to the control plane.
+    pub flush_every: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            reservoir: reservoir::Config::default(),
+            work: work::Config::default(),
+            flush_every: Duration::from_millis(100),
+        }
+    }
+}
+
+/// The data plane of a disjoint set of partitions.
+#[derive(Debug)]
+pub struct Shard {
+    config: Config,
+    slots: Slots,
+    reservoir: Reservoir,
+    work: Work,
+    /// Jobs of this turn, by worker.
+    jobs: Vec<Vec<Job>>,
+    outputs: VecDeque<Output>,
+    /// Slots whose frontier may have moved since the last tick.
+    touched: Vec<Slot>,
+    /// Slots that drain, so that a tick need not visit all.
+    draining: Vec<Slot>,
+    flush_at: Option<Instant>,
+    share_told: u64,
+}
+
+impl Shard {
+    /// A shard without partitions.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            slots: Slots::default(),
+            reservoir: Reservoir::new(config.reservoir),
+            work: Work::new(config.work),
+            jobs: (0..config.work.workers.max(1)).map(|_| Vec::new()).collect(),
+            outputs: VecDeque::new(),
+            touched: Vec::new(),
+            draining: Vec::new(),
+            flush_at: None,
+            share_told: 0,
+        }
+    }
+
+    /// A lane read these runs.
+    pub fn handle_arrived(&mut self, now: Instant, from: BrokerId, runs: Vec<BatchRun>) {
+        for run in runs {
+            self.arrive(now, from, run);
+        }
+        self.deliver();
+    }
+
+    /// A lane gives a cursor back.
+    pub fn handle_returned(&mut self, cursor: Cursor, why: Returned) {
+        let Some(entry) = self.slots.entry(cursor.slot) else { return };
+        if entry.fence.gain != cursor.fence.gain || entry.tp != cursor.tp {
+            return;
+        }
+        if let Place::Recalled { leader, restart, .. } = entry.place {
+            return self.go_on(cursor, leader, restart);
+        }
+        if entry.fence == cursor.fence {
+            self.give_back(cursor, why);
+        }
+    }
+
+    /// The connection of a lane is lost; it tries again by itself and keeps its cursors.
+    pub fn handle_lane_down(&mut self, broker: BrokerId) {
+        let outputs = &mut self.outputs;
+        for (_, entry) in self.slots.iter() {
+            if matches!(entry.place, Place::Lent(lane) if lane == broker) {
+                outputs.push_back(Output::Report(Report::LeaderStale {
+                    tp: entry.tp.clone(),
+                    gain: entry.fence.gain,
+                    tried: None,
+                    hint: None,
+                }));
+            }
+        }
+    }
+
+    /// Workers tell how far they are.
+    pub fn handle_progress(&mut self, now: Instant, progress: Vec<Progress>) {
+        for word in progress {
+            self.progress(now, word);
+        }
+        self.deliver();
+    }
+
+    /// The deadline passed: tells moved frontiers and ends drains that took too long.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.flush_at.is_some_and(|at| at <= now) {
+            self.flush_at = None;
+            self.flush();
+        }
+        let mut draining = std::mem::take(&mut self.draining);
+        draining.retain(|slot| !self.end_drain(now, *slot));
+        self.draining.append(&mut draining);
+    }
+
+    /// Copies small runs of slots that stand still out of the chunks they pin. Call it now and
+    /// then, such as every 50 ms; `copy` makes the copy or says that it is not worth it.
+    pub fn copy_out_still(&mut self, now: Instant, copy: impl Fn(&Bytes) -> Option<Bytes>) -> u64 {
+        self.reservoir.copy_out_still(now, copy)
+    }
+
+    /// What to do next; call until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let drains = self.slots.iter().filter_map(|(_, entry)| match entry.phase {
+            Phase::Draining { deadline } => Some(deadline),
+            Phase::Running | Phase::Rewinding | Phase::Stopped => None,
+        });
+        if self.draining.is_empty() {
+            return self.flush_at;
+        }
+        drains.chain(self.flush_at).min()
+    }
+
+    /// The slot table, for those who only look.
+    #[must_use]
+    pub const fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    /// The reservoir, for those who only look.
+    #[must_use]
+    pub const fn reservoir(&self) -> &Reservoir {
+        &self.reservoir
+    }
+
+    fn arrive(&mut self, now: Instant, from: BrokerId, run: BatchRun) {
+        let slot = run.slot;
+        let Some(entry) = self.slots.fenced(slot, run.fence) else { return };
+        entry.watermarks = run.watermarks;
+        if entry.phase != Phase::Running {
+            return;
+        }
+        if let Some(flow) = self.reservoir.push(now, run) {
+            self.outputs.push_back(Output::Lane(from, LaneOrder::Flow(slot, flow)));
+        }
+        self.hand_out(now, slot);
+    }
+
+    /// Opens runs of a slot for its worker, as far as its window allows.
+    fn hand_out(&mut self, now: Instant, slot: Slot) {
+        let Some(entry) = self.slots.entry(slot) else { return };
+        if entry.phase != Phase::Running || entry.is_paused {
+            return;
+        }
+        let tracker = &mut entry.tracker;
+        while self.work.may_open(tracker.open_blocks(), tracker.open_bytes()) {
+            let Some((run, flow)) = self.reservoir.take(now, slot) else { break };
+            if let (Some(Flow::Release), Place::Lent(lane)) = (flow, &entry.place) {
+                let release = LaneOrder::Flow(slot, Flow::Release);
+                self.outputs.push_back(Output::Lane(*lane, release));
+            }
+            if run.is_empty() {
+                tracker.skip(run.next, run.epoch);
+            } else if let Some(jobs) = self.jobs.get_mut(entry.worker.0) {
+                let block = tracker.open(run.next, run.epoch, run.bytes.len() as u64);
+                jobs.push(Job { run, block });
+            }
+        }
+        Self::touch(&mut self.touched, entry, slot);
+        self.flush_at.get_or_insert_with(|| now.after(self.config.flush_every));
+    }
+
+    /// One hand-over per worker and turn.
+    fn deliver(&mut self) {
+        for (index, jobs) in self.jobs.iter_mut().enumerate() {
+            if !jobs.is_empty() {
+                self.outputs.push_back(Output::Jobs(WorkerId(index), std::mem::take(jobs)));
+            }
+        }
+        self.tell_share();
+    }
+
+    /// Tells lanes when the share of a slot changed by a factor, so that they ask for less.
+    fn tell_share(&mut self) {
+        let share = self.reservoir.share();
+        if share / 2 < self.share_told && self.share_told / 2 < share {
+            return;
+        }
+        self.share_told = share;
+        let share = u32::try_from(share / 2).unwrap_or(u32::MAX);
+        let mut lanes: Vec<_> = self.slots.iter().filter_map(|(_, entry)| entry.lane()).collect();
+        lanes.sort_unstable();
+        lanes.dedup();
+        for lane in lanes {
+            self.outputs.push_back(Output::Lane(lane, LaneOrder::Share(share)));
+        }
+    }
+
+    fn progress(&mut self, now: Instant, word: Progress) {
+        let Some(entry) = self.slots.fenced(word.slot, word.fence) else { return };
+        // A word about a block that is not open comes from before a restart: it counts no more.
+        let counted = match &word.done {
+            Done::All => entry.tracker.finish(word.block),
+            Done::UpTo(position) => entry.tracker.progress(word.block, *position),
+            Done::Ended { at, .. } => entry.tracker.progress(word.block, *at),
+        };
+        if counted.is_err() {
+            return;
+        }
+        Self::touch(&mut self.touched, entry, word.slot);
+        self.flush_at.get_or_insert_with(|| now.after(self.config.flush_every));
+        if let Done::Ended { why, .. } = word.done {
+            entry.tracker.abandon(word.block);
+            self.ended(word.slot, why);
+        }
+        self.hand_out(now, word.slot);
+        self.settle(now, word.slot);
+    }
+
+    /// A job ended before its last record.
+    fn ended(&mut self, slot: Slot, why: Ended) {
+        let Some(entry) = self.slots.entry(slot) else { return };
+        match why {
+            Ended::Released => {}
+            Ended::Fault(fault) => self.stop(slot, fault),
+            Ended::BadBatch { base, last, reason } => {
+                let is_second = entry.bad_batch_at == Some(base.0);
+                entry.bad_batch_at = Some(base.0);
+                if is_second {
+                    self.stop(slot, Fault::Corrupt { base, last, reason });
+                } else {
+                    entry.phase = Phase::Rewinding;
+                    self.reservoir.clear(slot);
+                    self.outputs.push_back(Output::Draining(slot));
+                }
+            }
+        }
+    }
+
+    /// Stops a partition for good: nothing is fetched or started, the frontier stays.
+    fn stop(&mut self, slot: Slot, fault: Fault) {
+        let Some(entry) = self.slots.entry(slot) else { return };
+        let (tp, gain) = (entry.tp.clone(), entry.fence.gain);
+        if !matches!(entry.phase, Phase::Draining { .. }) {
+            entry.phase = Phase::Stopped;
+        }
+        self.recall(slot, None);
+        self.reservoir.clear(slot);
+        self.outputs.push_back(Output::Draining(slot));
+        self.flush();
+        self.outputs.push_back(Output::Report(Report::Stopped { tp, gain, fault }));
+    }
+
+    /// When nothing of a slot is open any more: the end of its drain or rewind.
+    fn settle(&mut self, now: Instant, slot: Slot) {
+        let Some(entry) = self.slots.entry(slot) else { return };
+        if !entry.tracker.is_idle() {
+            return;
+        }
+        match entry.phase {
+            Phase::Running | Phase::Stopped => {}
+            Phase::Draining { .. } => {
+                self.end_drain(now, slot);
+            }
+            Phase::Rewinding => {
+                let frontier = entry.tracker.frontier();
+                self.restart(slot, frontier);
+            }
+        }
+    }
+
+    /// Ends a drain that is done or late. Says whether it ended.
+    fn end_drain(&mut self, now: Instant, slot: Slot) -> bool {
+        let Some(entry) = self.slots.entry(slot) else { return true };
+        let Phase::Draining { deadline } = entry.phase else { return true };
+        if !entry.tracker.is_idle() && now < deadline {
+            return false;
+        }
+        let unfinished = entry.tracker.open_blocks() as u64;
+        let frontier = entry.tracker.frontier();
+        let (tp, gain) = (entry.tp.clone(), entry.fence.gain);
+        self.free(slot);
+        self.outputs.push_back(Output::Report(Report::Drained {
+            tp,
+            gain,
+            position: frontier.position,
+            position_epoch: frontier.epoch,
+            unfinished,
+        }));
+        true
+    }
+
+    /// Forgets a partition: its cursor, its runs, its work.
+    fn free(&mut self, slot: Slot) {
+        self.recall(slot, None);
+        self.reservoir.clear(slot);
+        self.work.release(slot);
+        if let Some(entry) = self.slots.remove(slot) {
+            self.outputs.push_back(Output::Gone { slot, worker: entry.worker });
+        }
+    }
+
+    /// Goes on at another place under a new start.
+    fn restart(&mut self, slot: Slot, at: Frontier) {
+        let Some(entry) = self.slots.entry(slot) else { return };
+        entry.fence.start = Start(entry.fence.start.0.wrapping_add(1));
+        entry.tracker = Tracker::new(at);
+        if entry.phase == Phase::Rewinding {
+            entry.phase = Phase::Running;
+        }
+        let fence = entry.fence;
+        self.reservoir.clear(slot);
+        self.outputs.push_back(Output::Fenced(slot, fence));
+        self.recall(slot, Some(at));
+    }
+
+    /// Asks for a slot's cursor back; a cursor at rest goes on at `restart` at once.
+    fn recall(&mut self, slot: Slot, restart: Option<Frontier>) {
+        let Some(entry) = self.slots.entry(slot) else { return };
+        let fence = entry.fence;
+        match &mut entry.place {
+            Place::Lent(lane) => {
+                let from = *lane;
+                entry.place = Place::Recalled { from, leader: entry.leader, restart };
+                self.outputs.push_back(Output::Lane(from, LaneOrder::Recall(slot)));
+            }
+            Place::Recalled { restart: pending, .. } => *pending = restart.or(*pending),
+            Place::Resting { cursor, until } => {
+                if let Some(at) = restart {
+                    (cursor.position, cursor.position_epoch) = (at.position, at.epoch);
+                    cursor.fence = fence;
+                    if *until == Until::Seek {
+                        *until = Until::Leader;
+                    }
+                }
+                let leader = entry.leader;
+                self.lend(slot, leader);
+            }
+        }
+    }
+
+    /// A recalled cursor is back.
+    fn go_on(&mut self, mut cursor: Cursor, leader: Option<Leader>, restart: Option<Frontier>) {
+        let slot = cursor.slot;
+        let Some(entry) = self.slots.entry(slot) else { return };
+        cursor.fence = entry.fence;
+        if let Some(at) = restart {
+            (cursor.position, cursor.position_epoch) = (at.position, at.epoch);
+        }
+        entry.place = Place::Resting { cursor, until: Until::Leader };
+        self.lend(slot, leader);
+    }
+
+    /// Lends a resting cursor to its leader's lane.
+    fn lend(&mut self, slot: Slot, leader: Option<Leader>) {
+        let is_held = self.reservoir.is_held(slot);
+        let Some(entry) = self.slots.entry(slot) else { return };
+        let Some(leader) = leader.filter(|_| entry.phase == Phase::Running) else { return };
+        let Place::Resting { cursor, until: Until::Leader } = &mut entry.place else { return };
+        cursor.leader = leader;
+        let cursor = cursor.clone();
+        entry.place = Place::Lent(leader.broker);
+        self.outputs.push_back(Output::Lane(leader.broker, LaneOrder::Lend(cursor)));
+        if is_held {
+            let hold = LaneOrder::Flow(slot, Flow::Hold);
+            self.outputs.push_back(Output::Lane(leader.broker, hold));
+        }
+    }
+
+    /// A lane could not go on.
+    fn give_back(&mut self, cursor: Cursor, why: Returned) {
+        let slot = cursor.slot;
+        let Some(entry) = self.slots.entry(slot) else { return };
+        let (tp, gain, tried) = (entry.tp.clone(), entry.fence.gain, Some(cursor.leader));
+        let (position, position_epoch) = (cursor.position, cursor.position_epoch);
+        entry.watermarks = cursor.watermarks;
+        let until =
+            if matches!(why, Returned::NeedsReset(_)) { Until::Seek } else { Until::Leader };
+        entry.place = Place::Resting { cursor, until };
+        let report = match why {
+            Returned::Recalled => return,
+            Returned::LeaderStale(hint) => {
+                entry.leader = None;
+                Report::LeaderStale { tp, gain, tried, hint }
+            }
+            Returned::NeedsReset(cause) => {
+                Report::NeedsReset { tp, gain, position, position_epoch, cause }
+            }
+            Returned::Fault(fault) => return self.stop_after_work(slot, fault),
+        };
+        self.outputs.push_back(Output::Report(report));
+    }
+
+    /// Fetching cannot go on; what was fetched before is still handed out.
+    fn stop_after_work(&mut self, slot: Slot, fault: Fault) {
+        let Some(entry) = self.slots.entry(slot) else { return };
+        let (tp, gain) = (entry.tp.clone(), entry.fence.gain);
+        if let Place::Resting { until, .. } = &mut entry.place {
+            *until = Until::Seek;
+        }
+        self.outputs.push_back(Output::Report(Report::Stopped { tp, gain, fault }));
+    }
+
+    fn flush(&mut self) {
+        for slot in std::mem::take(&mut self.touched) {
+            let Some(entry) = self.slots.entry(slot) else { continue };
+            entry.is_touched = false;
+            if let Some(frontier) = entry.tracker.take_moved() {
+                self.outputs.push_back(Output::Report(Report::Frontier {
+                    tp: entry.tp.clone(),
+                    gain: entry.fence.gain,
+                    position: frontier.position,
+                    position_epoch: frontier.epoch,
+                }));
+            }
+        }
+    }
+
+    fn touch(touched: &mut Vec<Slot>, entry: &mut Entry, slot: Slot) {
+        if !entry.is_touched {
+            entry.is_touched = true;
+            touched.push(slot);
+        }
+    }
+}
+
+impl Entry {
+    /// The lane that has the cursor.
+    #[must_use]
+    pub const fn lane(&self) -> Option<BrokerId> {
+        match self.place {
+            Place::Lent(lane) | Place::Recalled { from: lane, .. } => Some(lane),
+            Place::Resting { .. } => None,
+        }
+    }
+
+    fn fresh(order: orders::Gained, fence: Fence, worker: WorkerId, cursor: Cursor) -> Self {
+        let start = Frontier { position: cursor.position, epoch: cursor.position_epoch };
+        Self {
+            tp: order.tp,
+            fence,
+            place: Place::Resting { cursor, until: Until::Leader },
+            phase: Phase::Running,
+            tracker: Tracker::new(start),
+            leader: order.leader,
+            is_paused: false,
+            is_touched: false,
+            worker,
+            watermarks: crate::run::Watermarks::default(),
+            bad_batch_at: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! What each order of the control plane does to the slots.
+
+use forebay_protocol::types::{LeaderEpoch, Position, TopicPartition, Uuid};
+
+use super::Shard;
+use super::output::Output;
+use super::slots::{Entry, Phase, Place, Until};
+use crate::fence::{Fence, Gain, Start};
+use crate::fetch::cursor::Cursor;
+use crate::offsets::tracker::Frontier;
+use crate::orders::{Leader, Order};
+use crate::run::Watermarks;
+use crate::slot::Slot;
+use crate::time::Instant;
+
+/// The fields of [`Order::Gain`].
+#[derive(Debug)]
+pub(super) struct Gained {
+    pub(super) tp: TopicPartition,
+    pub(super) gain: Gain,
+    pub(super) topic_id: Uuid,
+    pub(super) position: Position,
+    pub(super) position_epoch: LeaderEpoch,
+    pub(super) leader: Option<Leader>,
+}
+
+impl Shard {
+    /// The control plane orders something.
+    pub fn handle_order(&mut self, now: Instant, order: Order) {
+        match order {
+            Order::Gain { tp, gain, topic_id, position, position_epoch, leader } => {
+                self.gain(Gained { tp, gain, topic_id, position, position_epoch, leader });
+            }
+            Order::Leader { tp, gain, leader } => self.leader(&tp, gain, leader),
+            Order::Seek { tp, gain, position, position_epoch } => {
+                let at = Frontier { position, epoch: position_epoch };
+                self.seek(&tp, gain, at);
+            }
+            Order::Pause { tp } => self.pause(&tp),
+            Order::Resume { tp } => self.resume(now, &tp),
+            Order::Drain { tp, gain, deadline } => self.drain(now, &tp, gain, deadline),
+            Order::Lost { tp, gain } => {
+                if let Some((slot, _)) = self.slots.current(&tp, gain) {
+                    self.free(slot);
+                }
+            }
+            // Addresses and the end are the driver's business.
+            Order::Brokers(_) | Order::Close => {}
+        }
+        self.deliver();
+    }
+
+    fn gain(&mut self, gained: Gained) {
+        if let Some(slot) = self.slots.slot(&gained.tp) {
+            self.free(slot);
+        }
+        let slot = self.slots.next_slot();
+        let fence = Fence { gain: gained.gain, start: Start(0) };
+        let worker = self.work.assign(slot);
+        let tp = gained.tp.clone();
+        let cursor = Self::first_cursor(slot, fence, &gained);
+        let leader = gained.leader;
+        self.slots.insert(slot, Entry::fresh(gained, fence, worker, cursor));
+        self.outputs.push_back(Output::Gained { slot, tp, fence, worker });
+        self.share_told = 0;
+        self.lend(slot, leader);
+    }
+
+    fn first_cursor(slot: Slot, fence: Fence, gained: &Gained) -> Cursor {
+        let unknown =
+            Leader { broker: forebay_protocol::types::BrokerId(-1), epoch: LeaderEpoch::UNKNOWN };
+        Cursor {
+            slot,
+            tp: gained.tp.clone(),
+            topic_id: gained.topic_id,
+            fence,
+            position: gained.position,
+            position_epoch: gained.position_epoch,
+            leader: gained.leader.unwrap_or(unknown),
+            watermarks: Watermarks::default(),
+        }
+    }
+
+    fn leader(&mut self, tp: &TopicPartition, gain: Gain, leader: Option<Leader>) {
+        let Some((slot, entry)) = self.slots.current(tp, gain) else { return };
+        let is_same = entry.leader == leader;
+        entry.leader = leader;
+        match &mut entry.place {
+            Place::Resting { until: Until::Leader, .. } => self.lend(slot, leader),
+            Place::Resting { until: Until::Seek, .. } => {}
+            Place::Recalled { leader: next, .. } => *next = leader,
+            Place::Lent(_) if is_same || leader.is_none() => {}
+            Place::Lent(_) => self.recall(slot, None),
+        }
+    }
+
+    /// Also ends a stop: who seeks has decided where it goes on.
+    fn seek(&mut self, tp: &TopicPartition, gain: Gain, at: Frontier) {
+        let Some((slot, entry)) = self.slots.current(tp, gain) else { return };
+        if matches!(entry.phase, Phase::Draining { .. }) {
+            return;
+        }
+        entry.phase = Phase::Running;
+        self.restart(slot, at);
+    }
+
+    /// What is buffered is kept; the reservoir fills up to its share and then holds the lane back.
+    fn pause(&mut self, tp: &TopicPartition) {
+        if let Some(entry) = self.slots.slot(tp).and_then(|slot| self.slots.entry(slot)) {
+            entry.is_paused = true;
+        }
+    }
+
+    fn resume(&mut self, now: Instant, tp: &TopicPartition) {
+        let Some(slot) = self.slots.slot(tp) else { return };
+        if let Some(entry) = self.slots.entry(slot) {
+            entry.is_paused = false;
+        }
+        self.hand_out(now, slot);
+    }
+
+    fn drain(&mut self, now: Instant, tp: &TopicPartition, gain: Gain, deadline: Instant) {
+        let Some((slot, entry)) = self.slots.current(tp, gain) else { return };
+        entry.phase = Phase::Draining { deadline };
+        self.recall(slot, None);
+        self.reservoir.clear(slot);
+        self.outputs.push_back(Output::Draining(slot));
+        if !self.end_drain(now, slot) {
+            self.draining.push(slot);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The slot table: partition to number, and what the shard knows of each.
+
+use std::collections::BTreeMap;
+
+use forebay_protocol::types::{BrokerId, TopicPartition};
+
+use crate::fence::{Fence, Gain};
+use crate::fetch::cursor::Cursor;
+use crate::offsets::tracker::{Frontier, Tracker};
+use crate::orders::Leader;
+use crate::run::Watermarks;
+use crate::slot::Slot;
+use crate::time::Instant;
+use crate::work::WorkerId;
+
+/// One partition in this shard.
+#[derive(Debug)]
+pub struct Entry {
+    /// The partition.
+    pub tp: TopicPartition,
+    /// What counts now.
+    pub fence: Fence,
+    /// Who leads it, as control told last.
+    pub leader: Option<Leader>,
+    /// Where its cursor is.
+    pub place: Place,
+    /// What may happen to it.
+    pub phase: Phase,
+    /// What is open, and the frontier.
+    pub tracker: Tracker,
+    /// Whether the user paused it.
+    pub is_paused: bool,
+    /// Whether it stands in the list of moved frontiers.
+    pub is_touched: bool,
+    /// Who works on it.
+    pub worker: WorkerId,
+    /// What its leader told last.
+    pub watermarks: Watermarks,
+    /// Where a batch failed its checksum last; a second time at the same place is final.
+    pub bad_batch_at: Option<i64>,
+}
+
+/// Where a cursor is.
+///
+/// ```text
+///              leader known                leader moved, seek, drain
+///   Resting --------------> Lent(broker) --------------------------> Recalled(broker)
+///      ^                        |                                          |
+///      +------- returned -------+----------------- returned ---------------+
+/// ```
+#[derive(Debug)]
+pub enum Place {
+    /// Here; fetching waits for a leader or for a seek.
+    Resting {
+        /// Where to go on.
+        cursor: Cursor,
+        /// Why it rests.
+        until: Until,
+    },
+    /// A lane has it.
+    Lent(BrokerId),
+    /// A lane has it and was asked to give it back.
+    Recalled {
+        /// Who has it.
+        from: BrokerId,
+        /// Whom to lend it to next; `None` when not known.
+        leader: Option<Leader>,
+        /// Where to go on instead of where the lane is; the fence is the entry's.
+        restart: Option<Frontier>,
+    },
+}
+
+/// What a resting cursor waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Until {
+    /// A leader.
+    Leader,
+    /// A seek.
+    Seek,
+}
+
+/// What may happen to a partition.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Phase {
+    /// Fetched and handed out.
+    Running,
+    /// Nothing starts; when what runs has ended it is reported and freed.
+    Draining {
+        /// When waiting ends.
+        deadline: Instant,
+    },
+    /// Nothing starts; when what runs has ended it goes on at the frontier.
+    Rewinding,
+    /// Stopped for good, until lost or drained.
+    Stopped,
+}
+
+/// All partitions of a shard.
+#[derive(Debug, Default)]
+pub struct Slots {
+    entries: Vec<Option<Entry>>,
+    numbers: BTreeMap<TopicPartition, Slot>,
+    free: Vec<Slot>,
+}
+
+impl Slots {
+    /// Reserves the number that the next entry gets.
+    pub fn next_slot(&mut self) -> Slot {
+        self.free.pop().unwrap_or_else(|| {
+            self.entries.push(None);
+            Slot(u32::try_from(self.entries.len() - 1).unwrap_or(u32::MAX))
+        })
+    }
+
+    /// Puts an entry under a reserved number.
+    pub fn insert(&mut self, slot: Slot, entry: Entry) {
+        self.numbers.insert(entry.tp.clone(), slot);
+        if let Some(place) = self.entries.get_mut(slot.index()) {
+            *place = Some(entry);
+        }
+    }
+
+    /// Frees a number.
+    pub fn remove(&mut self, slot: Slot) -> Option<Entry> {
+        let entry = self.entries.get_mut(slot.index())?.take()?;
+        self.numbers.remove(&entry.tp);
+        self.free.push(slot);
+        Some(entry)
+    }
+
+    /// A partition's number.
+    #[must_use]
+    pub fn slot(&self, tp: &TopicPartition) -> Option<Slot> {
+        self.numbers.get(tp).copied()
+    }
+
+    /// A partition's number and entry, if it is ours under this gain.
+    pub fn current(&mut self, tp: &TopicPartition, gain: Gain) -> Option<(Slot, &mut Entry)> {
+        let slot = self.slot(tp)?;
+        let entry = self.entry(slot)?;
+        (entry.fence.gain == gain).then_some((slot, entry))
+    }
+
+    /// The entry under a number.
+    pub fn entry(&mut self, slot: Slot) -> Option<&mut Entry> {
+        self.entries.get_mut(slot.index())?.as_mut()
+    }
+
+    /// The entry under a number, if this fence counts.
+    pub fn fenced(&mut self, slot: Slot, fence: Fence) -> Option<&mut Entry> {
+        self.entry(slot).filter(|entry| entry.fence == fence)
+    }
+
+    /// All entries in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (Slot, &Entry)> {
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(|(index, entry)| Some((Slot(u32::try_from(index).ok()?), entry.as_ref()?)))
+    }
+
+    /// How many partitions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+}
