@@ -1,5 +1,44 @@
-//! The chores of the house.
+//! Which chores has the house, and how are they called? `cargo xtask` lists them.
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod ci;
+mod command;
+mod fault;
+mod layers;
+mod suites;
+mod tidy;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::fault::Fault;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match dispatch(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("{fault}");
+            ExitCode::from(fault.exit_code())
+        }
+    }
+}
+
+/// One line per chore.
+fn dispatch(words: &[&str]) -> Result<(), Fault> {
+    match words {
+        ["tidy"] => tidy::run(&root()),
+        ["test", options @ ..] => suites::run(&root(), options),
+        ["ci"] => ci::run(&root()),
+        _ => Err(Fault::Usage),
+    }
+}
+
+/// The workspace's root: cargo sets the variable for what it runs.
+fn root() -> PathBuf {
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    manifest.and_then(|dir| dir.parent().map(PathBuf::from)).unwrap_or_else(|| PathBuf::from("."))
+}

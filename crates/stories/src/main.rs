@@ -1,5 +1,7 @@
-//! One function per promise, run on the in-process broker and on real Kafka.
+//! Which promise holds on which broker? No story is told yet.
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+fn main() {
+    println!("{{\"cells\":[]}}");
+}

@@ -1,0 +1,67 @@
+//! What can go wrong in a chore, and which exit code says so?
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a chore ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The words on the command line are not a chore.
+    #[error(
+        "usage: cargo xtask <chore>\n  \
+         tidy                    what no compiler checks: layers, arrows, licences, docs, words\n  \
+         test [--require-kafka]  every test, real Kafka included; counts stand on the last line\n  \
+         ci                      every check there is, in the order of the CI machine"
+    )]
+    Usage,
+    /// A chore looked and found something.
+    #[error("{chore}: {count} problems, listed above")]
+    Problems {
+        /// Which chore.
+        chore: &'static str,
+        /// How many lines it printed.
+        count: usize,
+    },
+    /// A program ran and said no.
+    #[error("`{command}` failed: {status}")]
+    Failed {
+        /// The command line.
+        command: String,
+        /// Its exit status.
+        status: std::process::ExitStatus,
+    },
+    /// A program did not start.
+    #[error("`{command}` did not start: {source}; is it installed and on the PATH?")]
+    NotStarted {
+        /// The command line.
+        command: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file could not be read.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program's output is not what it promises.
+    #[error("{what} is not the JSON expected: {source}")]
+    Json {
+        /// Whose output.
+        what: &'static str,
+        /// The parser's word.
+        source: serde_json::Error,
+    },
+    /// Tests failed, or were left out although `--require-kafka` was given.
+    #[error("")]
+    Tests,
+}
+
+impl Fault {
+    /// 2 for misuse, 1 for everything else.
+    pub(crate) const fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Usage) { 2 } else { 1 }
+    }
+}
