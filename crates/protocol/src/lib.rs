@@ -4,4 +4,6 @@
 
 #![forbid(unsafe_code)]
 
+pub mod fetch_stream;
+pub mod records;
 pub mod types;

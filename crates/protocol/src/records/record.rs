@@ -1,0 +1,330 @@
+//! What does a record say? A walk over the records of a v2 batch that borrows all it yields.
+//!
+//! ```text
+//! length  attributes  timestamp delta  offset delta  key  value  headers
+//! varint  i8          varlong          varint        varint length + bytes, -1 = null
+//! ```
+//!
+//! This is the hot loop of a consumer: no allocation, no copy, headers only when asked for.
+
+use std::ops::Range;
+
+use super::batch::BatchHeader;
+use super::error::{Fault, Field, RecordsError};
+use super::header::Headers;
+use super::varint::{take_signed, take_signed_long};
+use crate::types::Offset;
+
+/// One record, borrowed from its batch.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordRef<'a> {
+    /// Its place in the partition.
+    pub offset: Offset,
+    /// Milliseconds since 1970; when the broker appended the batch if the topic says so.
+    pub timestamp: i64,
+    /// The key; `None` when it has none.
+    pub key: Option<&'a [u8]>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The headers, read when asked for.
+    pub headers: Headers<'a>,
+}
+
+/// Where the parts of a record stand in its bytes: 32 bytes in place of three slices.
+///
+/// An owned record is a shared buffer and these. Offset and timestamp count from the batch's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct RecordPositions {
+    /// Milliseconds after the batch's base timestamp; may be negative.
+    pub timestamp_delta: i64,
+    /// Distance from the batch's base offset.
+    pub offset_delta: u32,
+    key_at: u32,
+    key_len: u32,
+    value_len: u32,
+    /// Where the headers begin, which is where the value ends.
+    headers_at: u32,
+    end: u32,
+}
+
+/// The length that stands for "no key" and "no value".
+const NULL: u32 = u32::MAX;
+
+impl RecordPositions {
+    /// The key in `bytes`, which must be those that the positions were made from.
+    #[inline]
+    #[must_use]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        bytes.get(self.key_range()?)
+    }
+
+    /// The value in `bytes`, which must be those that the positions were made from.
+    #[inline]
+    #[must_use]
+    pub fn value<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        bytes.get(self.value_range()?)
+    }
+
+    /// The headers in `bytes`, which must be those that the positions were made from.
+    #[inline]
+    #[must_use]
+    pub fn headers<'a>(&self, bytes: &'a [u8]) -> Headers<'a> {
+        let bytes = bytes.get(self.headers_at as usize..self.end as usize).unwrap_or_default();
+        Headers::open(bytes).unwrap_or_default()
+    }
+
+    /// Where the key stands; `None` when there is none.
+    #[inline]
+    #[must_use]
+    pub fn key_range(&self) -> Option<Range<usize>> {
+        let at = self.key_at as usize;
+        (self.key_len != NULL).then(|| at..at + self.key_len as usize)
+    }
+
+    /// Where the value stands; `None` for a tombstone.
+    #[inline]
+    #[must_use]
+    pub fn value_range(&self) -> Option<Range<usize>> {
+        (self.value_len != NULL).then(|| {
+            let end = self.headers_at as usize;
+            end.saturating_sub(self.value_len as usize)..end
+        })
+    }
+}
+
+/// A walk over the records of one batch.
+///
+/// Yields as many records as the header announces, or an error: one too many, one too few and
+/// bytes left over are all errors. After an error there is nothing more. Gaps between offsets are
+/// what compaction leaves and are no error; an offset that does not move forward is.
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    rest: &'a [u8],
+    left: u32,
+    next_delta: u32,
+    batch: Origin,
+}
+
+/// What the deltas of records count from.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    base_offset: i64,
+    base_timestamp: i64,
+    /// The one timestamp of all records when the broker stamped the batch.
+    append_time: Option<i64>,
+    last_delta: u32,
+    count: u32,
+    /// Where the section ends in the buffer that positions count from.
+    section_end: u32,
+}
+
+impl<'a> Records<'a> {
+    /// The records in `section`: the unpacked bytes behind the header.
+    #[inline]
+    #[must_use]
+    pub fn new(header: &BatchHeader, section: &'a [u8]) -> Self {
+        let append_time = header.attributes.is_log_append_time().then_some(header.max_timestamp);
+        let batch = Origin {
+            base_offset: header.base_offset.0,
+            base_timestamp: header.base_timestamp,
+            append_time,
+            last_delta: header.last_offset_delta.cast_unsigned(),
+            count: header.count,
+            section_end: small(section.len()),
+        };
+        Self { rest: section, left: header.count, next_delta: 0, batch }
+    }
+
+    /// Lets positions count from the start of a larger buffer in which the section begins at `at`.
+    #[inline]
+    #[must_use]
+    pub const fn starting_at(mut self, at: u32) -> Self {
+        self.batch.section_end = self.batch.section_end.saturating_add(at);
+        self
+    }
+
+    /// How many records have not been yielded yet, by the header's word.
+    #[inline]
+    #[must_use]
+    pub const fn announced(&self) -> u32 {
+        self.left
+    }
+
+    /// The next record as positions.
+    ///
+    /// # Errors
+    /// As the iterator.
+    #[inline]
+    pub fn next_positions(&mut self) -> Option<Result<RecordPositions, RecordsError>> {
+        let section_end = self.batch.section_end;
+        Some(self.step()?.map(|record| record.positions(section_end)))
+    }
+
+    #[inline(always)]
+    fn step(&mut self) -> Option<Result<Parsed<'a>, RecordsError>> {
+        if self.left == 0 {
+            return self.finish();
+        }
+        match Parsed::take(&mut self.rest) {
+            Ok(record) => match self.check_offset(record.offset_delta) {
+                Ok(()) => {
+                    self.left -= 1;
+                    Some(Ok(record))
+                }
+                Err(fault) => Some(Err(self.fail(Field::Offset, fault))),
+            },
+            Err((field, fault)) => Some(Err(self.fail(field, fault))),
+        }
+    }
+
+    #[inline(always)]
+    fn check_offset(&mut self, delta: i32) -> Result<(), Fault> {
+        let delta = delta.cast_unsigned();
+        if delta > self.batch.last_delta {
+            return Err(Fault::OutOfRange);
+        }
+        if delta < self.next_delta {
+            return Err(Fault::NotForward);
+        }
+        self.next_delta = delta + 1;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn timestamp(&self, delta: i64) -> Option<i64> {
+        match self.batch.append_time {
+            Some(time) => Some(time),
+            None => self.batch.base_timestamp.checked_add(delta),
+        }
+    }
+
+    #[inline]
+    fn finish<T>(&mut self) -> Option<Result<T, RecordsError>> {
+        if self.rest.is_empty() { None } else { Some(Err(self.fail(Field::End, Fault::Trailing))) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fail(&mut self, field: Field, fault: Fault) -> RecordsError {
+        let ordinal = self.batch.count - self.left;
+        let exhausted = self.rest.is_empty() && field == Field::Length;
+        let (field, fault) = if exhausted { (Field::End, Fault::Missing) } else { (field, fault) };
+        self.left = 0;
+        self.rest = &[];
+        RecordsError::Record { base_offset: self.batch.base_offset, ordinal, field, fault }
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<RecordRef<'a>, RecordsError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = match self.step()? {
+            Ok(record) => record,
+            Err(error) => return Some(Err(error)),
+        };
+        let Some(timestamp) = self.timestamp(record.timestamp_delta) else {
+            self.left += 1;
+            return Some(Err(self.fail(Field::Timestamp, Fault::OutOfRange)));
+        };
+        Some(Ok(RecordRef {
+            offset: Offset(self.batch.base_offset + i64::from(record.offset_delta)),
+            timestamp,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        }))
+    }
+}
+
+/// A record as parsed, before the batch's base is added to its deltas.
+///
+/// What is not used by the caller costs nothing: all of it is inlined.
+struct Parsed<'a> {
+    timestamp_delta: i64,
+    offset_delta: i32,
+    key: Option<&'a [u8]>,
+    value: Option<&'a [u8]>,
+    headers: Headers<'a>,
+    /// Bytes from the end of the key to the end of the record.
+    after_key: usize,
+    /// Bytes from the end of the value to the end of the record.
+    after_value: usize,
+    /// Bytes from the end of the record to the end of the section.
+    after_record: usize,
+}
+
+type Broken = (Field, Fault);
+
+impl<'a> Parsed<'a> {
+    #[inline(always)]
+    fn take(rest: &mut &'a [u8]) -> Result<Self, Broken> {
+        let body = take_part(rest, Field::Length)?.ok_or((Field::Length, Fault::OutOfRange))?;
+        let (_attributes, mut body) =
+            body.split_first().ok_or((Field::Attributes, Fault::Overrun))?;
+        let timestamp_delta =
+            take_signed_long(&mut body).ok_or((Field::Timestamp, Fault::Overrun))?;
+        let offset_delta = take_signed(&mut body).ok_or((Field::Offset, Fault::Overrun))?;
+        let key = take_part(&mut body, Field::Key)?;
+        let after_key = body.len();
+        let value = take_part(&mut body, Field::Value)?;
+        let after_value = body.len();
+        let headers = Headers::open(body).map_err(|fault| (Field::Headers, fault))?;
+        let after_record = rest.len();
+        Ok(Self {
+            timestamp_delta,
+            offset_delta,
+            key,
+            value,
+            headers,
+            after_key,
+            after_value,
+            after_record,
+        })
+    }
+
+    #[inline(always)]
+    fn positions(&self, section_end: u32) -> RecordPositions {
+        let end = section_end.wrapping_sub(small(self.after_record));
+        let key_len = self.key.map_or(NULL, |key| small(key.len()));
+        let value_len = self.value.map_or(NULL, |value| small(value.len()));
+        let key_end = end.wrapping_sub(small(self.after_key));
+        let value_end = end.wrapping_sub(small(self.after_value));
+        RecordPositions {
+            timestamp_delta: self.timestamp_delta,
+            offset_delta: self.offset_delta.cast_unsigned(),
+            key_at: key_end.wrapping_sub(if key_len == NULL { 0 } else { key_len }),
+            key_len,
+            headers_at: value_end,
+            value_len,
+            end,
+        }
+    }
+}
+
+/// Lengths inside a section come from 32-bit numbers, so they fit.
+#[inline(always)]
+fn small(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(NULL)
+}
+
+/// Takes a length and that many bytes; -1 is none.
+#[inline(always)]
+fn take_part<'a>(rest: &mut &'a [u8], field: Field) -> Result<Option<&'a [u8]>, Broken> {
+    let length = take_signed(rest).ok_or((field, Fault::Overrun))?;
+    match usize::try_from(length) {
+        Ok(length) => match rest.split_at_checked(length) {
+            Some((part, tail)) => {
+                *rest = tail;
+                Ok(Some(part))
+            }
+            None => Err((field, Fault::Overrun)),
+        },
+        Err(_) if length == -1 => Ok(None),
+        Err(_) => Err((field, Fault::OutOfRange)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

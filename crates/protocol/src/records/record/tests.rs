@@ -1,0 +1,156 @@
+//! The walk against batches written by another implementation.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::wildcard_enum_match_arm,
+    reason = "the numbers of these tests are small, and what is not matched is a failure"
+)]
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::records::{
+    Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
+};
+
+use crate::records::batch::Batch;
+use crate::records::error::{Fault, Field, RecordsError};
+
+fn record(offset: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Record {
+    Record {
+        transactional: false,
+        control: false,
+        delete_horizon: false,
+        partition_leader_epoch: 3,
+        producer_id: 7,
+        producer_epoch: 1,
+        timestamp_type: TimestampType::Creation,
+        offset,
+        sequence: offset as i32,
+        timestamp: 1_700_000_000_000 + offset,
+        key: key.map(Bytes::copy_from_slice),
+        value: value.map(Bytes::copy_from_slice),
+        headers: Default::default(),
+    }
+}
+
+fn encode(records: &[Record]) -> Vec<u8> {
+    let mut bytes = BytesMut::new();
+    let options = RecordEncodeOptions { version: 2, compression: Compression::None };
+    RecordBatchEncoder::encode(&mut bytes, records, &options).expect("encode");
+    bytes.to_vec()
+}
+
+fn sample() -> Vec<Record> {
+    let long = vec![b'x'; 20_000];
+    let mut with_headers = record(103, Some(b"k"), Some(&long));
+    with_headers.headers.insert("trace".to_owned().into(), Some(Bytes::from_static(b"abc")));
+    with_headers.headers.insert("none".to_owned().into(), None);
+    vec![
+        record(100, None, Some(b"first")),
+        record(101, Some(b"key"), None),
+        record(102, Some(b""), Some(b"")),
+        with_headers,
+    ]
+}
+
+#[test]
+fn records_of_another_encoder_are_read_as_written() {
+    let written = sample();
+    let bytes = encode(&written);
+    let (batch, rest) = Batch::split_first(&bytes).expect("batch");
+    assert!(rest.is_empty());
+    batch.check_crc().expect("crc");
+    assert_eq!(batch.header().next_position().0, 104);
+    assert_eq!(batch.header().count, 4);
+
+    let read: Vec<_> =
+        batch.records().expect("plain").map(|record| record.expect("good")).collect();
+    assert_eq!(read.len(), written.len());
+    for (read, written) in read.iter().zip(&written) {
+        assert_eq!(read.offset.0, written.offset);
+        assert_eq!(read.timestamp, written.timestamp);
+        assert_eq!(read.key, written.key.as_deref());
+        assert_eq!(read.value, written.value.as_deref());
+        assert_eq!(read.headers.len(), written.headers.len());
+        for (read, (name, value)) in read.headers.iter().zip(&written.headers) {
+            let read = read.expect("header");
+            assert_eq!(read.name(), Some(name.as_str()));
+            assert_eq!(read.value, value.as_deref());
+        }
+    }
+}
+
+#[test]
+fn positions_point_at_what_the_walk_borrows() {
+    let bytes = encode(&sample());
+    let (batch, _) = Batch::split_first(&bytes).expect("batch");
+    let mut walk = batch.records().expect("plain").starting_at(61);
+    for record in batch.records().expect("plain") {
+        let record = record.expect("good");
+        let positions = walk.next_positions().expect("as many").expect("good");
+        assert_eq!(positions.key(&bytes), record.key);
+        assert_eq!(positions.value(&bytes), record.value);
+        assert_eq!(i64::from(positions.offset_delta) + 100, record.offset.0);
+        assert_eq!(positions.timestamp_delta + 1_700_000_000_100, record.timestamp);
+        let headers = positions.headers(&bytes);
+        assert!(headers.iter().map(Result::unwrap).eq(record.headers.iter().map(Result::unwrap)));
+    }
+    assert!(walk.next_positions().is_none());
+}
+
+#[test]
+fn a_count_that_is_too_high_or_too_low_is_an_error() {
+    let mut bytes = encode(&sample());
+    bytes[60] = 5;
+    let (batch, _) = Batch::split_first(&bytes).expect("batch");
+    let last = batch.records().expect("plain").last().expect("something");
+    let missing = RecordsError::Record {
+        base_offset: 100,
+        ordinal: 4,
+        field: Field::End,
+        fault: Fault::Missing,
+    };
+    assert_eq!(last.expect_err("too few"), missing);
+
+    bytes[60] = 3;
+    let (batch, _) = Batch::split_first(&bytes).expect("batch");
+    let all: Vec<_> = batch.records().expect("plain").collect();
+    assert_eq!(all.len(), 4, "three records and the error");
+    let trailing = RecordsError::Record {
+        base_offset: 100,
+        ordinal: 3,
+        field: Field::End,
+        fault: Fault::Trailing,
+    };
+    assert_eq!(all[3].expect_err("too many"), trailing);
+}
+
+#[test]
+fn gaps_between_offsets_are_kept_and_steps_back_are_errors() {
+    let gaps = [record(100, None, None), record(105, None, None), record(109, None, None)];
+    let bytes = encode(&gaps);
+    let (batch, _) = Batch::split_first(&bytes).expect("batch");
+    let offsets: Vec<_> =
+        batch.records().expect("plain").map(|record| record.expect("good").offset.0).collect();
+    assert_eq!(offsets, [100, 105, 109]);
+
+    // The offset delta of the last record: length, attributes, timestamp, offset, ...
+    let mut back = bytes.clone();
+    let at = back.len() - 4;
+    assert_eq!(back[at], 18, "zigzag of 9");
+    back[at] = 10;
+    let (batch, _) = Batch::split_first(&back).expect("batch");
+    let last = batch.records().expect("plain").last().expect("something");
+    assert!(matches!(
+        last.expect_err("no step"),
+        RecordsError::Record { ordinal: 2, field: Field::Offset, fault: Fault::NotForward, .. }
+    ));
+    back[at] = 20;
+    let (batch, _) = Batch::split_first(&back).expect("batch");
+    let last = batch.records().expect("plain").last().expect("something");
+    assert!(matches!(
+        last.expect_err("beyond the batch"),
+        RecordsError::Record { ordinal: 2, field: Field::Offset, fault: Fault::OutOfRange, .. }
+    ));
+}
