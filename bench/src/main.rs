@@ -1,5 +1,45 @@
-//! CPU per record as a ratio to the least a consumer can do.
+//! CPU per record as a ratio to the least a consumer can do: which program measures what?
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod canned;
+mod codec;
+mod error;
+mod floor;
+mod meter;
+mod replay;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Measures consumers against a broker that costs next to nothing and a floor that does the least.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A loopback broker that answers every Fetch from memory.
+    Replay(replay::Options),
+    /// The least a consumer must do: read, check, inflate, walk.
+    Floor(floor::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Replay(options) => replay::run(options),
+        Command::Floor(options) => floor::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

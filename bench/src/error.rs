@@ -1,0 +1,43 @@
+//! What can go wrong in a measurement, and what to do about it?
+
+use std::io;
+
+use thiserror::Error;
+
+/// Why a measuring program gave up.
+#[derive(Debug, Error)]
+pub(crate) enum Error {
+    /// A socket or file failed.
+    #[error("{what}: {source}")]
+    Io { what: &'static str, source: io::Error },
+    /// The peer sent bytes that mean nothing here.
+    #[error("{what} at offset {offset} of partition {partition}: the answer cannot be read")]
+    Malformed { what: &'static str, partition: i32, offset: i64 },
+    /// A response ended in the middle of a field.
+    #[error("a {what} is cut short: the broker closed or speaks another version")]
+    Cut { what: &'static str },
+    /// The broker answered with an error of Kafka's.
+    #[error("{what} answered error code {code}; see Kafka's table of error codes")]
+    Refused { what: &'static str, code: i16 },
+    /// The topic ran out before enough records were read.
+    #[error(
+        "the topic gave {delivered} of {wanted} records and then nothing; fill it or ask for fewer"
+    )]
+    TooFew { delivered: u64, wanted: u64 },
+    /// A codec refused its bytes.
+    #[error("{codec} cannot {verb} a batch")]
+    Codec { codec: &'static str, verb: &'static str },
+    /// The kernel refused a setting of this process.
+    #[error("cannot {what}: {source}")]
+    Kernel { what: &'static str, source: rustix::io::Errno },
+    /// Options that contradict each other.
+    #[error("{0}")]
+    Usage(&'static str),
+}
+
+impl Error {
+    /// Turns an I/O error into one that says what was being done.
+    pub(crate) fn io(what: &'static str) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Io { what, source }
+    }
+}
