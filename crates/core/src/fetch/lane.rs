@@ -1,1 +1,684 @@
-//! x
+//! One lane: what to ask next, what arrived, and which cursors go back and why.
+//!
+//! ```text
+//!   lend ──► wanted ──poll_request──► on the wire ──heads, batches, tails──► runs
+//!              ▲                                            │
+//!              └──── the position moved: it is dirty ◄──────┘──► returned (leader moved, reset, fault)
+//! ```
+//!
+//! A position moves on the word of batch headers, so that the next request can leave with the last
+//! byte of this response, before anything was decoded. The frontier does not: it waits for
+//! workers.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_protocol::fetch_stream::{
+    BatchHead, CutBatches, Format, PartitionHead, PartitionTail, ResponseEnd, ResponseHead, Topic,
+};
+use forebay_protocol::records::error::RecordsError;
+use forebay_protocol::types::{LeaderEpoch, Position, TopicName, TopicPartition, Uuid};
+
+use super::aborted::{AbortedTransaction, BatchMark, Filter};
+use super::cursor::{Cursor, Returned};
+use super::session::{Asked, Session, Table};
+use super::size::{Brought, PartitionSize, ResponseSize};
+use crate::orders::{Address, Fault, Leader, LeaderHint, ResetCause};
+use crate::reservoir::Flow;
+use crate::run::{BatchRun, Watermarks};
+use crate::slot::Slot;
+use crate::time::Instant;
+
+mod request;
+
+pub use request::{FetchPlan, TopicPlan};
+
+/// The settings of a lane.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// A broker answers when it has this many bytes, or after `max_wait`.
+    pub min_bytes: i32,
+    /// The longest a broker waits for bytes.
+    pub max_wait: Duration,
+    /// Whether records of aborted transactions are left out.
+    pub is_read_committed: bool,
+    /// Largest response to ask for, in bytes.
+    pub response_max: u32,
+    /// How long a partition that the broker refused is left alone.
+    pub retry_after: Duration,
+    /// `client.rack`, for brokers that prefer near replicas.
+    pub rack: Arc<str>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            min_bytes: 1,
+            max_wait: Duration::from_millis(500),
+            is_read_committed: true,
+            response_max: ResponseSize::MAX,
+            retry_after: Duration::from_millis(100),
+            rack: "".into(),
+        }
+    }
+}
+
+/// The fetch side of one connection.
+#[derive(Debug)]
+pub struct Lane {
+    config: Config,
+    slots: Vec<Option<Fetching>>,
+    names: Names,
+    session: Session,
+    table: Table,
+    version: i16,
+    size: ResponseSize,
+    /// Most that one partition may bring, in bytes.
+    share: u32,
+    /// Slots that the next request would bring.
+    wanted: usize,
+    /// Slots that are left alone until a time.
+    resting: BTreeSet<(Instant, Slot)>,
+    turn: usize,
+    in_flight: bool,
+    response_bytes: u64,
+    answering: Option<Answering>,
+    runs: Vec<BatchRun>,
+    returned: VecDeque<(Cursor, Returned)>,
+    /// Cursors whose broker named a leader whose address may stand at the response's end.
+    hinted: Vec<(Cursor, Leader)>,
+    /// Which partition the session knows under a slot.
+    known: BTreeMap<Slot, (TopicPartition, Uuid)>,
+    /// Partitions that the session knows and whose slot has another one now.
+    gone: Vec<(TopicPartition, Uuid)>,
+}
+
+/// One slot on loan.
+#[derive(Debug)]
+struct Fetching {
+    cursor: Cursor,
+    is_held: bool,
+    rests_until: Option<Instant>,
+    is_wanted: bool,
+    size: PartitionSize,
+}
+
+/// The partition whose records are arriving.
+#[derive(Debug)]
+struct Answering {
+    slot: Slot,
+    filter: Option<Filter>,
+    /// Bytes of records that the head announced.
+    records: u64,
+    brought: Brought,
+    corrupt: Option<RecordsError>,
+    /// The broker refused: somebody else leads the partition.
+    is_elsewhere: bool,
+}
+
+/// Which slot a response speaks of.
+#[derive(Debug, Default)]
+struct Names {
+    by_name: BTreeMap<TopicName, BTreeMap<i32, Slot>>,
+    by_id: BTreeMap<Uuid, BTreeMap<i32, Slot>>,
+}
+
+/// What to do with the records that follow a partition's head.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Records {
+    /// Hand their batches in.
+    Read,
+    /// Skip them by length.
+    Skip,
+}
+
+impl Lane {
+    /// A lane without partitions and without connection.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let size = ResponseSize::new(config.response_max);
+        Self {
+            config,
+            slots: Vec::new(),
+            names: Names::default(),
+            session: Session::Sessionless,
+            table: Table::default(),
+            version: 0,
+            size,
+            share: PartitionSize::MAX,
+            wanted: 0,
+            resting: BTreeSet::new(),
+            turn: 0,
+            in_flight: false,
+            response_bytes: 0,
+            answering: None,
+            runs: Vec::new(),
+            returned: VecDeque::new(),
+            hinted: Vec::new(),
+            known: BTreeMap::new(),
+            gone: Vec::new(),
+        }
+    }
+
+    /// A connection stands; requests are made in this version of Fetch from now on.
+    pub fn handle_connected(&mut self, version: i16) {
+        self.version = version;
+        self.session =
+            if 7 <= version { Session::Opening { closing: 0 } } else { Session::Sessionless };
+        self.in_flight = false;
+        self.answering = None;
+    }
+
+    /// The connection is lost, and with it what was on the wire.
+    pub fn handle_disconnected(&mut self) {
+        self.handle_connected(self.version);
+    }
+
+    /// A cursor on loan.
+    pub fn lend(&mut self, cursor: Cursor) {
+        let slot = cursor.slot;
+        drop(self.recall(slot));
+        if self.slots.len() <= slot.index() {
+            self.slots.resize_with(slot.index() + 1, || None);
+        }
+        self.part_with_other(slot, &cursor);
+        self.names.insert(&cursor);
+        let fetching = Fetching {
+            cursor,
+            is_held: false,
+            rests_until: None,
+            is_wanted: false,
+            size: PartitionSize::new(),
+        };
+        if let Some(place) = self.slots.get_mut(slot.index()) {
+            *place = Some(fetching);
+        }
+        self.want(slot);
+    }
+
+    /// The shard wants a cursor back. What of it is on the wire will be skipped.
+    pub fn recall(&mut self, slot: Slot) -> Option<Cursor> {
+        let fetching = self.slots.get_mut(slot.index())?.take()?;
+        if fetching.is_wanted {
+            self.wanted = self.wanted.saturating_sub(1);
+        }
+        if let Some(until) = fetching.rests_until {
+            self.resting.remove(&(until, slot));
+        }
+        self.names.remove(&fetching.cursor);
+        self.table.want(slot, None);
+        Some(fetching.cursor)
+    }
+
+    /// The reservoir holds a slot back, or lets it go on.
+    pub fn flow(&mut self, slot: Slot, flow: Flow) {
+        if let Some(fetching) = fetching(&mut self.slots, slot) {
+            fetching.is_held = flow == Flow::Hold;
+        }
+        self.want(slot);
+    }
+
+    /// Most that one partition may bring from now on, in bytes.
+    pub const fn set_share(&mut self, bytes: u32) {
+        self.share = bytes;
+    }
+
+    /// There was no room in the budget for a response of the size that was wanted.
+    pub fn handle_no_room(&mut self) {
+        self.size.shrink();
+    }
+
+    /// Whether there is something to fetch and nothing on the wire.
+    #[must_use]
+    pub const fn is_ready(&self) -> bool {
+        !self.in_flight && 0 < self.wanted
+    }
+
+    /// Most bytes that the next response may bring, its first batch aside.
+    #[must_use]
+    pub const fn response_bytes(&self) -> u32 {
+        self.size.bytes()
+    }
+
+    /// When a slot that is left alone is to be asked for again.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.resting.first().map(|(until, _)| *until)
+    }
+
+    /// Slots whose rest is over are wanted again.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((_, slot)) = self.resting.first().copied().filter(|(until, _)| *until <= now)
+        {
+            self.resting.pop_first();
+            if let Some(fetching) = fetching(&mut self.slots, slot) {
+                fetching.rests_until = None;
+            }
+            self.want(slot);
+        }
+    }
+
+    /// The front of a response.
+    pub fn handle_response_head(&mut self, head: &ResponseHead) {
+        self.response_bytes = 0;
+        self.session = if head.error_code == 0 {
+            self.session.answered(head.session_id)
+        } else {
+            self.session.broken()
+        };
+    }
+
+    /// A partition's answer begins.
+    pub fn handle_partition(&mut self, now: Instant, head: PartitionHead) -> Records {
+        self.answering = None;
+        let Some(slot) = self.names.slot(&head.topic, head.partition) else { return Records::Skip };
+        let Some(fetching) = fetching(&mut self.slots, slot) else { return Records::Skip };
+        // An answer to what was asked before the cursor came, went or moved is not for us.
+        let asked = self.table.believed(slot).map(|asked| asked.position);
+        if asked != Some(fetching.cursor.position) {
+            return Records::Skip;
+        }
+        fetching.cursor.watermarks = Watermarks {
+            high: head.high_watermark.offset(),
+            last_stable: head.last_stable_offset.offset(),
+            log_start: head.log_start_offset,
+        };
+        let is_elsewhere = head.error_code != 0 && self.refused(now, slot, head.error_code);
+        if head.error_code != 0 && !is_elsewhere {
+            return Records::Skip;
+        }
+        let filter = self.config.is_read_committed.then(|| Filter::new(aborted(&head)));
+        self.answering = Some(Answering {
+            slot,
+            filter,
+            records: head.records_len as u64,
+            brought: Brought::default(),
+            corrupt: None,
+            is_elsewhere,
+        });
+        if is_elsewhere { Records::Skip } else { Records::Read }
+    }
+
+    /// Whole batches of the partition whose head came last; `bytes` are those of `cut`, pinned as
+    /// the driver likes.
+    pub fn handle_batches(&mut self, cut: &CutBatches, bytes: &Bytes, heads: &[BatchHead]) {
+        let Some(answering) = self.answering.as_mut() else { return };
+        let Some(fetching) = fetching(&mut self.slots, answering.slot) else { return };
+        answering.brought.delivered += bytes.len() as u64;
+        self.response_bytes += bytes.len() as u64;
+        let largest = heads.iter().map(|head| head.size).max().unwrap_or(0);
+        let largest = u32::try_from(largest).unwrap_or(u32::MAX);
+        answering.brought.largest = answering.brought.largest.max(largest);
+        let cursor = &mut fetching.cursor;
+        if is_plain(heads, cursor.position) {
+            let epoch = heads.last().map_or(LeaderEpoch::UNKNOWN, epoch_of);
+            let count = cut.count.and_then(|count| u32::try_from(count).ok());
+            self.runs.push(run(cursor, cut.next, epoch, bytes.clone(), count));
+        } else {
+            pick(cursor, answering.filter.as_mut(), bytes, heads, &mut self.runs);
+        }
+    }
+
+    /// A batch header of the partition could not be read.
+    pub fn handle_corrupt(&mut self, error: RecordsError) {
+        if let Some(answering) = self.answering.as_mut() {
+            answering.corrupt = Some(error);
+        }
+    }
+
+    /// A partition's answer ends.
+    pub fn handle_tail(&mut self, tail: &PartitionTail) {
+        let Some(answering) = self.answering.take() else { return };
+        let slot = answering.slot;
+        let Some(fetching) = fetching(&mut self.slots, slot) else { return };
+        fetching.size.observe(answering.judge(tail));
+        if answering.is_elsewhere {
+            return self.elsewhere(slot, tail);
+        }
+        if let Some(diverging) = tail.diverging_epoch {
+            let cause = ResetCause::Truncated { end: diverging.end_offset, epoch: diverging.epoch };
+            return self.give_back(slot, Returned::NeedsReset(cause));
+        }
+        if let Some(error) = answering.corrupt {
+            return self.unreadable(slot, &error);
+        }
+        self.want(slot);
+    }
+
+    /// The response ends: the next request may leave.
+    pub fn handle_response_end(&mut self, end: &ResponseEnd) {
+        self.in_flight = false;
+        self.size.observe(self.response_bytes);
+        for (cursor, leader) in std::mem::take(&mut self.hinted) {
+            let node = end.node_endpoints.iter().find(|node| node.broker == leader.broker);
+            let address = node.and_then(|node| {
+                let port = u16::try_from(node.port).ok()?;
+                Some(Address { host: node.host.as_str().into(), port })
+            });
+            let hint = LeaderHint { leader, address };
+            self.returned.push_back((cursor, Returned::LeaderStale(Some(hint))));
+        }
+    }
+
+    /// The runs read since the last call.
+    pub fn take_runs(&mut self) -> Vec<BatchRun> {
+        std::mem::take(&mut self.runs)
+    }
+
+    /// Whether there are runs to take.
+    #[must_use]
+    pub const fn has_runs(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
+    /// A cursor that goes back, and why; call until `None`.
+    pub fn poll_returned(&mut self) -> Option<(Cursor, Returned)> {
+        self.returned.pop_front()
+    }
+
+    /// How many cursors are on loan here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+
+    /// Whether no cursor is on loan here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.slots.iter().all(Option::is_none)
+    }
+
+    /// The session may know another partition under this slot: that one is to be forgotten.
+    fn part_with_other(&mut self, slot: Slot, cursor: &Cursor) {
+        let is_same =
+            |known: &(TopicPartition, Uuid)| *known == (cursor.tp.clone(), cursor.topic_id);
+        if self.known.get(&slot).is_none_or(is_same) {
+            return;
+        }
+        let was_believed = self.table.disown(slot);
+        self.gone.extend(self.known.remove(&slot).filter(|_| was_believed));
+    }
+
+    /// Brings table and count in line with what is wanted of a slot.
+    fn want(&mut self, slot: Slot) {
+        let Some(fetching) = fetching(&mut self.slots, slot) else { return };
+        let is_wanted = !fetching.is_held && fetching.rests_until.is_none();
+        if is_wanted != fetching.is_wanted {
+            fetching.is_wanted = is_wanted;
+            self.wanted = if is_wanted { self.wanted + 1 } else { self.wanted - 1 };
+        }
+        let asked = is_wanted.then(|| Asked {
+            position: fetching.cursor.position,
+            position_epoch: fetching.cursor.position_epoch,
+            leader_epoch: fetching.cursor.leader.epoch,
+            max_bytes: fetching.size.ask(self.share),
+        });
+        self.table.want(slot, asked);
+    }
+
+    /// The broker answered with an error for this partition. Says whether somebody else leads it:
+    /// then the tail may tell who.
+    fn refused(&mut self, now: Instant, slot: Slot, code: i16) -> bool {
+        match Refusal::of(code) {
+            Refusal::Reset => {
+                let Some(fetching) = fetching(&mut self.slots, slot) else { return false };
+                let Watermarks { high, log_start, .. } = fetching.cursor.watermarks;
+                let cause = ResetCause::OutOfRange { log_start, high_watermark: high };
+                self.give_back(slot, Returned::NeedsReset(cause));
+            }
+            Refusal::Leader => return true,
+            Refusal::Rest => self.rest(now, slot),
+            Refusal::Final => self.give_back(slot, Returned::Fault(Fault::Broker { code })),
+        }
+        false
+    }
+
+    /// Gives back what somebody else leads, at once or when the response has told the address.
+    fn elsewhere(&mut self, slot: Slot, tail: &PartitionTail) {
+        let known = tail.current_leader.filter(|hint| 0 <= hint.leader.0);
+        match (known, self.recall(slot)) {
+            (Some(hint), Some(cursor)) => {
+                let leader = Leader { broker: hint.leader, epoch: hint.epoch };
+                self.hinted.push((cursor, leader));
+            }
+            (None, Some(cursor)) => self.returned.push_back((cursor, Returned::LeaderStale(None))),
+            (_, None) => {}
+        }
+    }
+
+    /// Leaves a slot alone for a while.
+    fn rest(&mut self, now: Instant, slot: Slot) {
+        let until = now.after(self.config.retry_after);
+        if let Some(fetching) = fetching(&mut self.slots, slot) {
+            if let Some(before) = fetching.rests_until.replace(until) {
+                self.resting.remove(&(before, slot));
+            }
+            self.resting.insert((until, slot));
+        }
+        self.want(slot);
+    }
+
+    /// A batch that cannot be read: by size, or by its header.
+    fn unreadable(&mut self, slot: Slot, error: &RecordsError) {
+        let Some(fetching) = fetching(&mut self.slots, slot) else { return };
+        let base = fetching.cursor.position.offset();
+        let fault = Fault::Corrupt { base, last: base, reason: error.to_string().into() };
+        self.give_back(slot, Returned::Fault(fault));
+    }
+
+    fn give_back(&mut self, slot: Slot, why: Returned) {
+        if let Some(cursor) = self.recall(slot) {
+            self.returned.push_back((cursor, why));
+        }
+    }
+}
+
+impl Answering {
+    /// What the partition brought, and what of it was cut off.
+    fn judge(&self, tail: &PartitionTail) -> Brought {
+        let mut brought = self.brought;
+        let Some(partial) = tail.partial else { return brought };
+        brought.wasted = self.records.saturating_sub(brought.delivered);
+        if brought.delivered == 0 {
+            // Nothing but a part: the batch is larger than what was asked for.
+            let size = partial.size.and_then(|size| u32::try_from(size).ok()).unwrap_or(0);
+            brought.largest = size;
+        }
+        brought
+    }
+}
+
+/// What a partition's error asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Refusal {
+    /// The position is outside the log.
+    Reset,
+    /// Somebody else leads it, or this broker does not know yet.
+    Leader,
+    /// It passes.
+    Rest,
+    /// Waiting does not cure it.
+    Final,
+}
+
+impl Refusal {
+    const fn of(code: i16) -> Self {
+        match code {
+            OFFSET_OUT_OF_RANGE => Self::Reset,
+            UNSUPPORTED_COMPRESSION_TYPE | UNSUPPORTED_VERSION | INVALID_REQUEST => Self::Final,
+            CORRUPT_MESSAGE
+            | UNKNOWN_SERVER_ERROR
+            | OFFSET_NOT_AVAILABLE
+            | TOPIC_AUTHORIZATION_FAILED => Self::Rest,
+            _ => Self::Leader,
+        }
+    }
+}
+
+const UNKNOWN_SERVER_ERROR: i16 = -1;
+const OFFSET_OUT_OF_RANGE: i16 = 1;
+const CORRUPT_MESSAGE: i16 = 2;
+const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
+const UNSUPPORTED_VERSION: i16 = 35;
+const INVALID_REQUEST: i16 = 42;
+const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
+const OFFSET_NOT_AVAILABLE: i16 = 78;
+
+fn fetching(slots: &mut [Option<Fetching>], slot: Slot) -> Option<&mut Fetching> {
+    slots.get_mut(slot.index())?.as_mut()
+}
+
+fn aborted(head: &PartitionHead) -> Vec<AbortedTransaction> {
+    let list = head.aborted_transactions.iter();
+    list.map(|aborted| AbortedTransaction {
+        first_offset: aborted.first_offset,
+        producer_id: aborted.producer_id,
+    })
+    .collect()
+}
+
+/// Whether all batches can go as they are: no transactions, nothing below the position.
+fn is_plain(heads: &[BatchHead], position: Position) -> bool {
+    heads.iter().all(|head| {
+        position < head.next
+            && match &head.format {
+                Format::Batch(header) => {
+                    let flags = header.attributes;
+                    !flags.is_transactional() && !flags.is_control() && 0 < header.count
+                }
+                Format::Message { .. } => true,
+            }
+    })
+}
+
+/// Leaves out what is not for us, batch by batch; neighbours that stay make one run.
+fn pick(
+    cursor: &mut Cursor,
+    mut filter: Option<&mut Filter>,
+    bytes: &Bytes,
+    heads: &[BatchHead],
+    runs: &mut Vec<BatchRun>,
+) {
+    let mut open: Option<(usize, usize, u32)> = None;
+    for head in heads {
+        if head.next <= cursor.position {
+            continue;
+        }
+        let end = head.start + head.size;
+        let keeps = keeps(filter.as_deref_mut(), head);
+        open = match open {
+            Some((start, stop, count)) if keeps && stop == head.start => {
+                extend(cursor, runs, head);
+                Some((start, end, count + head.count().unwrap_or(0)))
+            }
+            _ if keeps => {
+                let run = run(cursor, head.next, epoch_of(head), Bytes::new(), head.count());
+                runs.push(run);
+                Some((head.start, end, head.count().unwrap_or(0)))
+            }
+            Some(_) => {
+                extend(cursor, runs, head);
+                None
+            }
+            None => {
+                skip(cursor, runs, head);
+                None
+            }
+        };
+        if let (Some((start, end, count)), Some(run)) = (open, runs.last_mut()) {
+            run.bytes = bytes.slice(start..end);
+            run.count = run.count.map(|_| count);
+        }
+    }
+}
+
+fn keeps(filter: Option<&mut Filter>, head: &BatchHead) -> bool {
+    let Format::Batch(header) = &head.format else { return true };
+    let mark = BatchMark {
+        base: header.base_offset,
+        producer_id: header.producer_id,
+        is_transactional: header.attributes.is_transactional(),
+        is_control: header.attributes.is_control(),
+    };
+    let is_kept = filter.map_or(!mark.is_control, |filter| filter.keeps(mark));
+    is_kept && 0 < header.count
+}
+
+/// Lets the last run reach over `head` too.
+fn extend(cursor: &mut Cursor, runs: &mut [BatchRun], head: &BatchHead) {
+    if let Some(run) = runs.last_mut() {
+        run.next = head.next;
+        run.epoch = epoch_of(head);
+    }
+    (cursor.position, cursor.position_epoch) = (head.next, epoch_of(head));
+}
+
+/// Nothing before `head` is open to reach over it: a run without bytes does.
+fn skip(cursor: &mut Cursor, runs: &mut Vec<BatchRun>, head: &BatchHead) {
+    match runs.last() {
+        Some(last) if last.slot == cursor.slot && last.is_empty() => extend(cursor, runs, head),
+        _ => runs.push(run(cursor, head.next, epoch_of(head), Bytes::new(), Some(0))),
+    }
+}
+
+/// A run of these bytes; the cursor moves behind it.
+fn run(
+    cursor: &mut Cursor,
+    next: Position,
+    epoch: LeaderEpoch,
+    bytes: Bytes,
+    count: Option<u32>,
+) -> BatchRun {
+    let from = cursor.position;
+    (cursor.position, cursor.position_epoch) = (next, epoch);
+    BatchRun {
+        slot: cursor.slot,
+        fence: cursor.fence,
+        from,
+        next,
+        epoch,
+        bytes,
+        watermarks: cursor.watermarks,
+        count,
+    }
+}
+
+const fn epoch_of(head: &BatchHead) -> LeaderEpoch {
+    match &head.format {
+        Format::Batch(header) => header.leader_epoch,
+        Format::Message { .. } => LeaderEpoch::UNKNOWN,
+    }
+}
+
+impl Names {
+    fn insert(&mut self, cursor: &Cursor) {
+        let (slot, partition) = (cursor.slot, cursor.tp.partition);
+        self.by_name.entry(cursor.tp.topic.clone()).or_default().insert(partition, slot);
+        if !cursor.topic_id.is_zero() {
+            self.by_id.entry(cursor.topic_id).or_default().insert(partition, slot);
+        }
+    }
+
+    fn remove(&mut self, cursor: &Cursor) {
+        let partition = cursor.tp.partition;
+        if let Some(slots) = self.by_name.get_mut(&cursor.tp.topic) {
+            slots.remove(&partition);
+        }
+        if let Some(slots) = self.by_id.get_mut(&cursor.topic_id) {
+            slots.remove(&partition);
+        }
+    }
+
+    fn slot(&self, topic: &Topic, partition: i32) -> Option<Slot> {
+        let slots = match topic {
+            Topic::Name(name) => self.by_name.get(name),
+            Topic::Id(id) => self.by_id.get(id),
+        };
+        slots?.get(&partition).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -130,6 +130,13 @@ impl Table {
         self.rows.get(slot.index()).and_then(|row| row.wanted)
     }
 
+    /// A slot stands for another partition now: the broker believes nothing of it. Says whether it
+    /// believed something of the former one.
+    pub fn disown(&mut self, slot: Slot) -> bool {
+        let row = self.rows.get_mut(slot.index());
+        row.is_some_and(|row| row.believed.take().is_some())
+    }
+
     /// The lines of an incremental request; the broker will believe them.
     pub fn changes(&mut self) -> Vec<Change> {
         let dirty = std::mem::take(&mut self.dirty);
