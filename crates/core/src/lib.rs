@@ -20,6 +20,7 @@
 )]
 
 pub mod backoff;
+pub mod cluster;
 pub mod connection;
 pub mod fence;
 pub mod fetch;
