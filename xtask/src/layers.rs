@@ -25,7 +25,8 @@ pub(crate) const MODULES: &[Layers] = &[
         folder: "crates/core",
         rows: &[
             &["time", "rng", "fence", "slot", "invariant"],
-            &["run", "orders", "backoff"],
+            &["orders", "backoff"],
+            &["run"],
             &["auth", "cluster"],
             &["connection"],
             // The pillars and the reservoir: they do not know each other.
@@ -38,7 +39,8 @@ pub(crate) const MODULES: &[Layers] = &[
     Layers {
         folder: "crates/client",
         rows: &[
-            &["error", "config", "metrics"],
+            &["config"],
+            &["error", "metrics"],
             &["events", "runtime"],
             &["link", "budget"],
             &["driver"],
