@@ -11,6 +11,7 @@ pub(crate) enum Fault {
         "usage: cargo xtask <chore>\n  \
          tidy                    what no compiler checks: layers, arrows, licences, docs, words\n  \
          test [--require-kafka]  every test, real Kafka included; counts stand on the last line\n  \
+         codec [--check]         Kafka's message definitions -> crates/protocol/src/messages\n  \
          ci                      every check there is, in the order of the CI machine"
     )]
     Usage,
@@ -54,6 +55,9 @@ pub(crate) enum Fault {
         /// The parser's word.
         source: serde_json::Error,
     },
+    /// Kafka's messages could not be generated, or differ.
+    #[error("codec: {0}")]
+    Codec(#[from] crate::codec::CodecError),
     /// Tests failed, or were left out although `--require-kafka` was given.
     #[error("")]
     Tests,

@@ -15,7 +15,8 @@ pub(crate) const MODULES: &[Layers] = &[
         folder: "crates/protocol",
         rows: &[
             &["types", "decode"],
-            &["wire", "error_code", "api"],
+            &["wire", "error_code"],
+            &["api"],
             &["messages"],
             &["frame", "records", "group"],
             &["request", "response", "fetch_stream"],

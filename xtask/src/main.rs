@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ci;
+mod codec;
 mod command;
 mod fault;
 mod layers;
@@ -32,6 +33,7 @@ fn dispatch(words: &[&str]) -> Result<(), Fault> {
     match words {
         ["tidy"] => tidy::run(&root()),
         ["test", options @ ..] => suites::run(&root(), options),
+        ["codec", options @ ..] => Ok(codec::run(&root(), options)?),
         ["ci"] => ci::run(&root()),
         _ => Err(Fault::Usage),
     }

@@ -4,6 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api;
+pub mod decode;
 pub mod fetch_stream;
+pub mod messages;
 pub mod records;
 pub mod types;
+pub mod wire;

@@ -1,0 +1,89 @@
+//! Where the kafka-clients jars come from, and the definitions inside.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Why the definitions could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JarError {
+    #[error(
+        "Maven is missing, which fetches kafka-clients {version}: install it (package `maven`), \
+         or name the jar with --jar kafka-clients-{version}.jar"
+    )]
+    NoMaven { version: &'static str },
+    #[error(
+        "Maven could not fetch kafka-clients {version} (offline?); its last words: {words}. \
+         Name the jar with --jar kafka-clients-{version}.jar to do without"
+    )]
+    Maven { version: &'static str, words: String },
+    #[error("cannot read {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{path} is no jar: {source}")]
+    Zip { path: PathBuf, source: zip::result::ZipError },
+    #[error("{path} holds no message definitions (kafka-clients has them since 2.4)")]
+    Empty { path: PathBuf },
+}
+
+/// A definition's file name and text.
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+/// The jar of `version`: one that was given, one fetched before, or one fetched now.
+pub(crate) fn find(
+    root: &Path,
+    version: &'static str,
+    given: &[PathBuf],
+) -> Result<PathBuf, JarError> {
+    let name = format!("kafka-clients-{version}.jar");
+    if let Some(path) = given.iter().find(|path| path.ends_with(&name)) {
+        return Ok(path.clone());
+    }
+    let folder = root.join(".lab/jars");
+    let path = folder.join(&name);
+    if !path.is_file() {
+        fetch(version, &folder)?;
+    }
+    Ok(path)
+}
+
+fn fetch(version: &'static str, folder: &Path) -> Result<(), JarError> {
+    let output = Command::new("mvn")
+        .args(["--batch-mode", "--quiet", "dependency:copy"])
+        .arg(format!("-Dartifact=org.apache.kafka:kafka-clients:{version}:jar"))
+        .arg(format!("-DoutputDirectory={}", folder.display()))
+        .output()
+        .map_err(|_| JarError::NoMaven { version })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words = text.lines().find(|line| line.contains("ERROR")).unwrap_or("none").to_owned();
+    Err(JarError::Maven { version, words })
+}
+
+/// All message definitions in a jar, in the order of their names.
+pub(crate) fn definitions(path: &Path) -> Result<Vec<Source>, JarError> {
+    let reading = |source| JarError::Read { path: path.to_owned(), source };
+    let broken = |source| JarError::Zip { path: path.to_owned(), source };
+    let file = File::open(path).map_err(reading)?;
+    let mut archive = zip::ZipArchive::new(file).map_err(broken)?;
+    let mut sources = Vec::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).map_err(broken)?;
+        let name = entry.name().map_err(broken)?.into_owned();
+        if name.starts_with("common/message/") && name.ends_with(".json") {
+            let mut text = String::new();
+            entry.read_to_string(&mut text).map_err(reading)?;
+            sources.push(Source { name, text });
+        }
+    }
+    if sources.is_empty() {
+        return Err(JarError::Empty { path: path.to_owned() });
+    }
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(sources)
+}

@@ -1,0 +1,139 @@
+//! Which APIs and versions a client speaks, and how the definitions of two Kafkas become one.
+
+use super::definition::{Definition, Field, Kind, Struct, Versions};
+
+/// The Kafka whose definitions are taken.
+pub(crate) const NEWEST: &str = "4.4.0";
+/// The last Kafka that had the versions which 4.0 removed.
+pub(crate) const OLDER: &str = "3.9.2";
+
+/// The APIs of a client, by key. Left out: what only brokers say to each other, delegation tokens,
+/// Raft voters, streams groups.
+const APIS: [i16; 63] = [
+    0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28,
+    29, 30, 31, 32, 33, 34, 35, 36, 37, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 55, 57, 60, 61, 65,
+    66, 68, 69, 71, 72, 74, 75, 76, 77, 78, 79, 90, 91, 92,
+];
+
+/// The APIs of which brokers from 0.11 to 2.1 know only versions that 4.0 removed:
+/// `OffsetForLeaderEpoch`, `WriteTxnMarkers`, ACLs, `DescribeConfigs`, log directories.
+const OLD: [i16; 8] = [23, 27, 29, 30, 31, 32, 34, 35];
+
+/// Data that travels inside of messages, by name.
+const EMBEDDED: [&str; 2] = ["ConsumerProtocolSubscription", "ConsumerProtocolAssignment"];
+
+/// Why the definitions do not fit together.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanError {
+    #[error("Kafka {NEWEST} has no {kind:?} with API key {key}")]
+    NoApi { key: i16, kind: Kind },
+    #[error("Kafka {NEWEST} has no {name}")]
+    NoData { name: &'static str },
+    #[error("`{field}` of {message} is {newest} in Kafka {NEWEST} and {older} in {OLDER}")]
+    Changed { message: String, field: String, newest: String, older: String },
+}
+
+/// What the jars hold.
+pub(crate) struct Sources {
+    pub(crate) newest: Vec<Definition>,
+    pub(crate) older: Vec<Definition>,
+}
+
+/// What is to be written.
+pub(crate) struct Plan {
+    pub(crate) messages: Vec<Planned>,
+}
+
+/// One message, and which Kafkas it was taken from.
+pub(crate) struct Planned {
+    pub(crate) definition: Definition,
+    pub(crate) kafka: String,
+}
+
+impl Plan {
+    /// How many APIs are covered.
+    pub(crate) fn apis(&self) -> usize {
+        self.messages.iter().filter(|it| it.definition.kind == Kind::Request).count()
+    }
+}
+
+/// Chooses, merges and cuts to the versions that may be negotiated.
+pub(crate) fn plan(sources: &Sources) -> Result<Plan, PlanError> {
+    let mut messages = Vec::new();
+    for key in APIS {
+        let request = planned(sources, key, Kind::Request)?;
+        let mut response = planned(sources, key, Kind::Response)?;
+        // Only the definition of the request says that its last version is not finished.
+        response.definition.versions = request.definition.versions;
+        messages.extend([request, response]);
+    }
+    for name in EMBEDDED {
+        let found = sources.newest.iter().find(|it| it.name == name);
+        let definition = found.cloned().ok_or(PlanError::NoData { name })?;
+        messages.push(Planned { definition, kafka: NEWEST.to_owned() });
+    }
+    messages.sort_by(|a, b| a.definition.name.cmp(&b.definition.name));
+    Ok(Plan { messages })
+}
+
+fn planned(sources: &Sources, key: i16, kind: Kind) -> Result<Planned, PlanError> {
+    let wanted = |it: &&Definition| it.api_key == Some(key) && it.kind == kind;
+    let found = sources.newest.iter().find(wanted).filter(|it| !it.versions.is_empty());
+    let mut definition = found.cloned().ok_or(PlanError::NoApi { key, kind })?;
+    if definition.latest_unstable {
+        definition.versions.max -= 1;
+    }
+    let mut kafka = NEWEST.to_owned();
+    if let Some(older) = sources.older.iter().find(wanted).filter(|_| OLD.contains(&key)) {
+        merge(&mut definition, older)?;
+        kafka = format!("{NEWEST} and {OLDER}");
+    }
+    Ok(Planned { definition, kafka })
+}
+
+/// Adds the versions and fields that only the older definition has.
+fn merge(newest: &mut Definition, older: &Definition) -> Result<(), PlanError> {
+    newest.versions = newest.versions.hull(older.versions);
+    merge_fields(&newest.name, &mut newest.fields, &older.fields)?;
+    for common in &older.common {
+        match newest.common.iter_mut().find(|it| it.name == common.name) {
+            Some(same) => merge_fields(&newest.name, &mut same.fields, &common.fields)?,
+            None => newest.common.push(Struct::clone(common)),
+        }
+    }
+    Ok(())
+}
+
+fn merge_fields(message: &str, newest: &mut Vec<Field>, older: &[Field]) -> Result<(), PlanError> {
+    let mut place = 0;
+    for field in older {
+        let Some(at) = newest.iter().position(|it| it.name == field.name) else {
+            // A field that was removed stands where it stood: after its neighbour.
+            newest.insert(place, field.clone());
+            place += 1;
+            continue;
+        };
+        place = at + 1;
+        let Some(same) = newest.get_mut(at) else { continue };
+        if same.kind != field.kind {
+            return Err(PlanError::Changed {
+                message: message.to_owned(),
+                field: field.name.clone(),
+                newest: same.kind.clone(),
+                older: field.kind.clone(),
+            });
+        }
+        same.versions = same.versions.hull(field.versions);
+        same.nullable = union(same.nullable, field.nullable);
+        merge_fields(message, &mut same.fields, &field.fields)?;
+    }
+    Ok(())
+}
+
+fn union(a: Versions, b: Versions) -> Versions {
+    match (a.is_empty(), b.is_empty()) {
+        (_, true) => a,
+        (true, _) => b,
+        _ => a.hull(b),
+    }
+}
