@@ -2,6 +2,7 @@
 
 use crc_fast::{CrcAlgorithm, checksum};
 
+use super::codec::{Codec, Decompressor, Scratch};
 use super::error::{BatchFault, HeaderField, RecordsError};
 use super::record::Records;
 use crate::types::{LeaderEpoch, Offset, Position};
@@ -20,62 +21,6 @@ const LEAST_LENGTH: i32 = 49;
 
 /// The record format that this module reads.
 pub const MAGIC: i8 = 2;
-
-/// How the records of a batch are packed.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[allow(clippy::exhaustive_enums, reason = "a new codec must be seen by every match")]
-pub enum Codec {
-    /// Not packed.
-    #[default]
-    None,
-    /// RFC 1952.
-    Gzip,
-    /// Snappy, in the framing of xerial's Java library or raw.
-    Snappy,
-    /// LZ4 frames.
-    Lz4,
-    /// Zstandard frames (Kafka 2.1 and later, KIP-110).
-    Zstd,
-}
-
-impl Codec {
-    /// The codec with Kafka's number `id` (0 to 4).
-    #[must_use]
-    pub const fn from_id(id: u8) -> Option<Self> {
-        Some(match id {
-            0 => Self::None,
-            1 => Self::Gzip,
-            2 => Self::Snappy,
-            3 => Self::Lz4,
-            4 => Self::Zstd,
-            _ => return None,
-        })
-    }
-
-    /// Kafka's number for this codec.
-    #[must_use]
-    pub const fn id(self) -> u8 {
-        match self {
-            Self::None => 0,
-            Self::Gzip => 1,
-            Self::Snappy => 2,
-            Self::Lz4 => 3,
-            Self::Zstd => 4,
-        }
-    }
-
-    /// Kafka's name for this codec, as in `compression.type`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Gzip => "gzip",
-            Self::Snappy => "snappy",
-            Self::Lz4 => "lz4",
-            Self::Zstd => "zstd",
-        }
-    }
-}
 
 /// The flags of a batch: codec, timestamp type, transactional, control, delete horizon.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -347,7 +292,32 @@ impl<'a> Batch<'a> {
         Err(RecordsError::Batch { base_offset: self.header.base_offset.0, fault })
     }
 
-    /// A walk over the records, if they are not packed; else unpack [`Self::section`] and use
+    /// The records, unpacked: those of the batch itself if it has no codec, else into `scratch`.
+    ///
+    /// # Errors
+    /// When the codec was not built in, when the data is corrupt, or when it unpacks to more than
+    /// `limit` bytes; `scratch` never grows beyond that.
+    #[inline]
+    pub fn unpack<'b>(
+        &self,
+        decompressor: &mut Decompressor,
+        limit: usize,
+        scratch: &'b mut Scratch,
+    ) -> Result<&'b [u8], RecordsError>
+    where
+        'a: 'b,
+    {
+        if self.header.codec == Codec::None {
+            return Ok(self.section());
+        }
+        let base_offset = self.header.base_offset.0;
+        decompressor
+            .decompress(self.header.codec, self.section(), limit, scratch)
+            .map_err(|fault| RecordsError::Codec { base_offset, fault })?;
+        Ok(scratch.as_slice())
+    }
+
+    /// A walk over the records, if they are not packed; else [`Self::unpack`] them and use
     /// [`Records::new`].
     #[inline]
     #[must_use]

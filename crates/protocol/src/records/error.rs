@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::codec::CodecError;
+
 /// What was wrong with a batch or with a record inside it.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
@@ -15,6 +17,14 @@ pub enum RecordsError {
         base_offset: i64,
         /// What is wrong with it.
         fault: BatchFault,
+    },
+    /// The records cannot be unpacked.
+    #[error("batch at offset {base_offset}: {fault}")]
+    Codec {
+        /// Where the batch begins.
+        base_offset: i64,
+        /// What is wrong with the packed records.
+        fault: CodecError,
     },
     /// One record cannot be read; those before it were good, those after it cannot be found.
     #[error("record {ordinal} of the batch at offset {base_offset}: {field} {fault}")]
