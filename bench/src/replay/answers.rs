@@ -24,6 +24,7 @@ pub(super) fn write(
 ) -> Option<Writer> {
     match api {
         key::API_VERSIONS => api_versions(stage, &request, &mut reply),
+        key::PRODUCE => produce(stage, &mut request, &mut reply)?,
         key::METADATA => metadata(stage, &request, &mut reply),
         key::LIST_OFFSETS => list_offsets(stage, &mut request, &mut reply)?,
         key::FIND_COORDINATOR => find_coordinator(stage, &mut request, &mut reply)?,
@@ -116,6 +117,33 @@ fn topic(stage: &Stage, version: i16, reply: &mut Writer) {
         reply.i32(NO_OPERATIONS);
     }
     reply.tags();
+}
+
+/// Takes records and forgets them: some clients do not even fetch from a broker that cannot.
+fn produce(stage: &Stage, request: &mut Request<'_>, reply: &mut Writer) -> Option<()> {
+    let version = request.version;
+    let asked = &mut request.body;
+    asked.string()?;
+    asked.i16()?;
+    asked.i32()?;
+    each_topic(asked, reply, |asked, reply| {
+        let partition = asked.i32()?;
+        asked.bytes()?;
+        reply.i32(partition);
+        reply.i16(error_of(stage, partition));
+        reply.i64(0);
+        reply.i64(-1);
+        if version >= 5 {
+            reply.i64(0);
+        }
+        if version >= 8 {
+            reply.array(0);
+            reply.null_string();
+        }
+        Some(())
+    })?;
+    reply.i32(0);
+    Some(())
 }
 
 fn list_offsets(stage: &Stage, request: &mut Request<'_>, reply: &mut Writer) -> Option<()> {

@@ -13,7 +13,8 @@ use crate::error::Error;
 const REQUEST_LIMIT: usize = 16 << 20;
 
 /// The APIs offered: key, lowest and highest version, first flexible version.
-pub(super) const APIS: [Api; 7] = [
+pub(super) const APIS: [Api; 8] = [
+    Api { key: key::PRODUCE, min: 3, max: 8, flexible: 9 },
     Api { key: key::FETCH, min: 4, max: 18, flexible: 12 },
     Api { key: key::LIST_OFFSETS, min: 1, max: 10, flexible: 6 },
     Api { key: key::METADATA, min: 0, max: 13, flexible: 9 },
@@ -25,6 +26,7 @@ pub(super) const APIS: [Api; 7] = [
 
 /// Kafka's numbers for the APIs spoken here.
 pub(super) mod key {
+    pub(crate) const PRODUCE: i16 = 0;
     pub(crate) const FETCH: i16 = 1;
     pub(crate) const LIST_OFFSETS: i16 = 2;
     pub(crate) const METADATA: i16 = 3;

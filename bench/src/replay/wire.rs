@@ -75,6 +75,12 @@ impl<'a> Reader<'a> {
         self.take(len).and_then(|bytes| str::from_utf8(bytes).ok())
     }
 
+    /// Bytes; null ones count as empty.
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let len = self.array()?;
+        self.take(len)
+    }
+
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
