@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{cargo, run as run_command};
 use crate::fault::Fault;
-use crate::{suites, tidy};
+use crate::{codec, suites, tidy};
 
 /// A check: its name and what it does.
 type Step = (&'static str, fn(&Path) -> Result<(), Fault>);
@@ -16,6 +16,7 @@ const STEPS: &[Step] = &[
     ("clippy", clippy),
     ("tidy", tidy::run),
     ("docs", docs),
+    ("codec", codec),
     ("tests", |root| suites::run(root, &["--require-kafka"])),
 ];
 
@@ -48,6 +49,10 @@ fn docs(root: &Path) -> Result<(), Fault> {
     let mut command = cargo();
     command.current_dir(root).args(["doc", "--workspace", "--no-deps", "--locked"]);
     run_command(command.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn codec(root: &Path) -> Result<(), Fault> {
+    Ok(codec::run(root, &["--check"])?)
 }
 
 fn summary(times: &[(&str, Duration, bool)]) {

@@ -28,8 +28,9 @@ pub(crate) const MODULES: &[Layers] = &[
             &["time", "rng", "fence", "slot", "invariant"],
             &["orders", "backoff"],
             &["run"],
-            &["auth", "cluster"],
+            &["auth"],
             &["connection"],
+            &["cluster"],
             // The pillars and the reservoir: they do not know each other.
             &["ownership", "fetch", "reservoir", "work", "offsets", "producer"],
             // The routers: they know the pillars and decide nothing.
