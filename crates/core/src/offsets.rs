@@ -1,3 +1,5 @@
 //! PILLAR 4. What is done, and what may be committed?
 
+pub mod commit;
+pub mod start;
 pub mod tracker;

@@ -1,0 +1,454 @@
+//! Where does a partition start, and where does it go on when its position no longer exists?
+//!
+//! ```text
+//!   wanted --> Committed? --a position--> found
+//!                  | nothing committed
+//!                  v
+//!   policy --> Listing --answer--> found          out of range --> Listing (validate) --> found
+//! ```
+//!
+//! A reset happens only when the coordinator said "nothing committed", or when the current leader
+//! said that the position does not exist. Errors, silence and partitions left out are asked again.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_protocol::types::{BrokerId, LeaderEpoch, Offset, Position, TopicPartition};
+
+use crate::backoff::{self, Backoff};
+use crate::cluster::metadata::Metadata;
+use crate::orders::ResetCause;
+use crate::rng::Rng;
+use crate::time::Instant;
+
+/// How often a position past the end is looked at again before it counts as gone: right after an
+/// election a leader may not yet know its end.
+const VALIDATIONS: u32 = 4;
+
+/// `auto.offset.reset`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Policy {
+    /// An error.
+    None,
+    /// The first record there is.
+    Earliest,
+    /// The end.
+    Latest,
+    /// The first record not older than this.
+    Since(Duration),
+}
+
+/// Which offset a leader is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Want {
+    /// The first there is.
+    Earliest,
+    /// The end.
+    Latest,
+    /// The first record not older than this.
+    Since(Duration),
+}
+
+/// What a leader is asked about one partition.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Ask {
+    /// The partition.
+    pub tp: TopicPartition,
+    /// The epoch it is thought to lead under.
+    pub epoch: LeaderEpoch,
+    /// Which offset.
+    pub want: Want,
+}
+
+/// What the coordinator or a leader said about one partition.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Told {
+    /// The partition.
+    pub tp: TopicPartition,
+    /// Kafka's error code; 0 is success.
+    pub code: i16,
+    /// The offset; -1 for "none".
+    pub offset: Offset,
+    /// Epoch of the record before it; unknown from older brokers.
+    pub epoch: LeaderEpoch,
+}
+
+/// Why a partition cannot start or go on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Failure {
+    /// Nothing is committed, and the policy is none.
+    NoOffset,
+    /// The position does not exist, and the policy is none.
+    Gone {
+        /// Where fetching stood.
+        position: Position,
+        /// What the leader said.
+        cause: ResetCause,
+    },
+    /// The broker refused for good: Kafka's error code.
+    Refused {
+        /// Kafka's error code.
+        code: i16,
+    },
+}
+
+/// What the machine asks of the world.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Output {
+    /// Ask the coordinator what is committed for these.
+    FetchCommitted(Vec<TopicPartition>),
+    /// The coordinator is no longer where it was thought to be.
+    WrongCoordinator,
+    /// Ask this leader for offsets.
+    List {
+        /// Whom.
+        leader: BrokerId,
+        /// About what.
+        asks: Vec<Ask>,
+    },
+    /// The leader is not where it was thought to be.
+    StaleMetadata,
+    /// Here the partition starts, or goes on.
+    Found {
+        /// The partition.
+        tp: TopicPartition,
+        /// The next offset to consume.
+        position: Position,
+        /// Epoch of the record before it.
+        epoch: LeaderEpoch,
+        /// Whether the coordinator said it, or what it came from.
+        source: Source,
+    },
+    /// The partition cannot start or go on.
+    Failed {
+        /// The partition.
+        tp: TopicPartition,
+        /// Why.
+        why: Failure,
+    },
+}
+
+/// Where a position came from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// The coordinator: it is committed.
+    Committed,
+    /// The reset policy: nothing was committed.
+    Policy,
+    /// The reset policy, or the log's start: this position was gone.
+    Reset {
+        /// The position that was gone.
+        from: Position,
+    },
+    /// The log has the position after all.
+    Validated,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    /// Ask the coordinator.
+    Committed,
+    /// Ask the leader, for the policy's sake.
+    List { want: Want, source: Source },
+    /// Ask the leader for its end: the position lies past what it told.
+    Validate { position: Position, epoch: LeaderEpoch, cause: ResetCause, left: u32 },
+}
+
+#[derive(Debug)]
+struct Slot {
+    state: State,
+    asking: bool,
+    not_before: Instant,
+    backoff: Backoff,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Starts {
+    policy: Policy,
+    retry: backoff::Config,
+    rng: Rng,
+    metadata: Arc<Metadata>,
+    slots: BTreeMap<TopicPartition, Slot>,
+    outputs: VecDeque<Output>,
+}
+
+impl Starts {
+    /// No partition to start yet.
+    #[must_use]
+    pub fn new(policy: Policy, retry: backoff::Config, rng: Rng) -> Self {
+        Self {
+            policy,
+            retry,
+            rng,
+            metadata: Arc::default(),
+            slots: BTreeMap::new(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Start `tp` where the coordinator says.
+    pub fn handle_committed_wanted(&mut self, now: Instant, tp: TopicPartition) {
+        self.begin(now, tp, State::Committed);
+        self.advance(now);
+    }
+
+    /// Start `tp` where the policy says: there is no group.
+    pub fn handle_policy_wanted(&mut self, now: Instant, tp: TopicPartition) {
+        self.apply_policy(now, tp);
+        self.advance(now);
+    }
+
+    /// The current leader said that `position` does not exist.
+    pub fn handle_gone(
+        &mut self,
+        now: Instant,
+        tp: TopicPartition,
+        (position, epoch): (Position, LeaderEpoch),
+        cause: ResetCause,
+    ) {
+        match cause {
+            _ if self.policy == Policy::None && !is_past_end(position, cause) => {
+                let why = Failure::Gone { position, cause };
+                self.outputs.push_back(Output::Failed { tp, why });
+            }
+            ResetCause::Truncated { end, epoch } => {
+                let source = Source::Reset { from: position };
+                self.outputs.push_back(Output::Found { tp, position: end, epoch, source });
+            }
+            ResetCause::OutOfRange { log_start, .. } if position.offset() < log_start => {
+                let source = Source::Reset { from: position };
+                self.begin(now, tp, State::List { want: Want::Earliest, source });
+            }
+            ResetCause::OutOfRange { .. } => {
+                let left = VALIDATIONS;
+                self.begin(now, tp, State::Validate { position, epoch, cause, left });
+                self.outputs.push_back(Output::StaleMetadata);
+            }
+        }
+        self.advance(now);
+    }
+
+    /// The partition is lost, or the user said where to go on.
+    pub fn handle_dropped(&mut self, tp: &TopicPartition) {
+        self.slots.remove(tp);
+    }
+
+    /// The picture of the cluster changed.
+    pub fn handle_metadata(&mut self, now: Instant, metadata: Arc<Metadata>) {
+        self.metadata = metadata;
+        self.advance(now);
+    }
+
+    /// The answer to [`Output::FetchCommitted`] for `asked`; empty `told` when none came.
+    pub fn handle_committed(&mut self, now: Instant, asked: &[TopicPartition], told: Vec<Told>) {
+        let mut told: BTreeMap<_, _> =
+            told.into_iter().map(|told| (told.tp.clone(), told)).collect();
+        let mut lost_coordinator = told.is_empty();
+        for tp in asked {
+            if !self.is_asking(tp) {
+                continue;
+            }
+            match told.remove(tp) {
+                Some(Told { code: 0, offset: Offset(-1), .. }) => {
+                    self.apply_policy(now, tp.clone())
+                }
+                Some(Told { code: 0, offset, epoch, .. }) if 0 <= offset.0 => {
+                    self.found(tp, Position(offset.0), epoch, Source::Committed);
+                }
+                // TOPIC_AUTHORIZATION_FAILED, GROUP_AUTHORIZATION_FAILED, INVALID_GROUP_ID
+                Some(Told { code: code @ (24 | 29 | 30), .. }) => self.refuse(tp, code),
+                other => {
+                    // COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR
+                    lost_coordinator |= other.is_some_and(|told| matches!(told.code, 15 | 16));
+                    self.retry(now, tp);
+                }
+            }
+        }
+        if lost_coordinator {
+            self.outputs.push_back(Output::WrongCoordinator);
+        }
+        self.advance(now);
+    }
+
+    /// The answer to [`Output::List`] for `asked`; empty `told` when none came.
+    pub fn handle_listed(&mut self, now: Instant, asked: &[Ask], told: Vec<Told>) {
+        let mut told: BTreeMap<_, _> =
+            told.into_iter().map(|told| (told.tp.clone(), told)).collect();
+        for tp in asked.iter().map(|ask| &ask.tp) {
+            let Some(state) = self.slots.get(tp).filter(|slot| slot.asking).map(|s| s.state) else {
+                continue;
+            };
+            match told.remove(tp) {
+                Some(Told { code: 0, offset, epoch, .. }) => {
+                    self.listed(now, tp, state, (offset, epoch));
+                }
+                // TOPIC_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION, UNSUPPORTED_FOR_MESSAGE_FORMAT
+                Some(Told { code: code @ (29 | 35 | 43), .. }) => self.refuse(tp, code),
+                _ => {
+                    self.outputs.push_back(Output::StaleMetadata);
+                    self.retry(now, tp);
+                }
+            }
+        }
+        self.advance(now);
+    }
+
+    /// The deadline from [`poll_timeout`](Self::poll_timeout) passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+    }
+
+    /// Something to do; call until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let waiting = self.slots.iter().filter(|(tp, slot)| {
+            !slot.asking && (slot.state == State::Committed || self.metadata.leader(tp).is_some())
+        });
+        waiting.map(|(_, slot)| slot.not_before).min()
+    }
+
+    fn begin(&mut self, now: Instant, tp: TopicPartition, state: State) {
+        let backoff = Backoff::new(self.retry);
+        self.slots.insert(tp, Slot { state, asking: false, not_before: now, backoff });
+    }
+
+    fn is_asking(&self, tp: &TopicPartition) -> bool {
+        self.slots.get(tp).is_some_and(|slot| slot.asking)
+    }
+
+    fn apply_policy(&mut self, now: Instant, tp: TopicPartition) {
+        let want = match self.policy {
+            Policy::None => {
+                self.slots.remove(&tp);
+                self.outputs.push_back(Output::Failed { tp, why: Failure::NoOffset });
+                return;
+            }
+            Policy::Earliest => Want::Earliest,
+            Policy::Latest => Want::Latest,
+            Policy::Since(age) => Want::Since(age),
+        };
+        self.begin(now, tp, State::List { want, source: Source::Policy });
+    }
+
+    fn found(
+        &mut self,
+        tp: &TopicPartition,
+        position: Position,
+        epoch: LeaderEpoch,
+        source: Source,
+    ) {
+        self.slots.remove(tp);
+        self.outputs.push_back(Output::Found { tp: tp.clone(), position, epoch, source });
+    }
+
+    fn refuse(&mut self, tp: &TopicPartition, code: i16) {
+        self.slots.remove(tp);
+        self.outputs.push_back(Output::Failed { tp: tp.clone(), why: Failure::Refused { code } });
+    }
+
+    fn retry(&mut self, now: Instant, tp: &TopicPartition) {
+        if let Some(slot) = self.slots.get_mut(tp) {
+            slot.asking = false;
+            slot.not_before = now.after(slot.backoff.fail(&mut self.rng));
+        }
+    }
+
+    fn listed(
+        &mut self,
+        now: Instant,
+        tp: &TopicPartition,
+        state: State,
+        (offset, epoch): (Offset, LeaderEpoch),
+    ) {
+        match state {
+            State::Committed => self.retry(now, tp),
+            // No record is that young: what is to come begins at the end.
+            State::List { want: Want::Since(_), source } if offset.0 < 0 => {
+                self.begin(now, tp.clone(), State::List { want: Want::Latest, source });
+            }
+            State::List { .. } if offset.0 < 0 => self.retry(now, tp),
+            State::List { source, .. } => self.found(tp, Position(offset.0), epoch, source),
+            State::Validate { position, epoch, .. } if position.0 <= offset.0 => {
+                self.found(tp, position, epoch, Source::Validated);
+            }
+            State::Validate { left: 0, position, cause, .. } => {
+                self.give_up(now, tp, position, cause);
+            }
+            State::Validate { left, position, epoch, cause } => {
+                self.outputs.push_back(Output::StaleMetadata);
+                self.retry(now, tp);
+                if let Some(slot) = self.slots.get_mut(tp) {
+                    let left = left.saturating_sub(1);
+                    slot.state = State::Validate { position, epoch, cause, left };
+                }
+            }
+        }
+    }
+
+    /// The position is past the end for good.
+    fn give_up(
+        &mut self,
+        now: Instant,
+        tp: &TopicPartition,
+        position: Position,
+        cause: ResetCause,
+    ) {
+        let source = Source::Reset { from: position };
+        let want = match self.policy {
+            Policy::None => {
+                self.slots.remove(tp);
+                let why = Failure::Gone { position, cause };
+                self.outputs.push_back(Output::Failed { tp: tp.clone(), why });
+                return;
+            }
+            Policy::Earliest => Want::Earliest,
+            Policy::Latest => Want::Latest,
+            Policy::Since(age) => Want::Since(age),
+        };
+        self.begin(now, tp.clone(), State::List { want, source });
+    }
+
+    fn advance(&mut self, now: Instant) {
+        let mut committed = Vec::new();
+        let mut lists: BTreeMap<BrokerId, Vec<Ask>> = BTreeMap::new();
+        for (tp, slot) in &mut self.slots {
+            if slot.asking || now < slot.not_before {
+                continue;
+            }
+            let want = match slot.state {
+                State::Committed => {
+                    slot.asking = true;
+                    committed.push(tp.clone());
+                    continue;
+                }
+                State::List { want, .. } => want,
+                State::Validate { .. } => Want::Latest,
+            };
+            if let Some(leader) = self.metadata.leader(tp) {
+                slot.asking = true;
+                let ask = Ask { tp: tp.clone(), epoch: leader.epoch, want };
+                lists.entry(leader.broker).or_default().push(ask);
+            }
+        }
+        if !committed.is_empty() {
+            self.outputs.push_back(Output::FetchCommitted(committed));
+        }
+        let lists = lists.into_iter().map(|(leader, asks)| Output::List { leader, asks });
+        self.outputs.extend(lists);
+    }
+}
+
+/// Whether the position may still turn out to exist: it lies past what the leader told as its end.
+fn is_past_end(position: Position, cause: ResetCause) -> bool {
+    matches!(cause, ResetCause::OutOfRange { log_start, .. } if log_start <= position.offset())
+}
+
+#[cfg(test)]
+mod tests;

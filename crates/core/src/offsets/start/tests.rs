@@ -1,0 +1,208 @@
+//! Coordinators and leaders that answer, err, and keep quiet.
+
+use super::*;
+use crate::cluster::metadata::{Partition, Topic, Update};
+use crate::orders::Address;
+
+const RETRY: backoff::Config =
+    backoff::Config { first: Duration::from_millis(100), max: Duration::from_secs(1) };
+
+fn at(millis: u64) -> Instant {
+    Instant::from_nanos(millis * 1_000_000)
+}
+
+fn tp() -> TopicPartition {
+    TopicPartition::new("orders", 0)
+}
+
+fn picture(leader: Option<i32>) -> Arc<Metadata> {
+    let partition = Partition { leader: leader.map(BrokerId), epoch: LeaderEpoch(4) };
+    let topic = Topic { partitions: BTreeMap::from([(0, partition)]), ..Topic::default() };
+    let update = Update {
+        brokers: BTreeMap::from([(BrokerId(1), Address { host: "b".into(), port: 1 })]),
+        topics: BTreeMap::from([("orders".into(), topic)]),
+        ..Update::default()
+    };
+    Arc::new(Metadata::default().merge(update))
+}
+
+fn start(policy: Policy) -> Starts {
+    let mut starts = Starts::new(policy, RETRY, Rng::from_seed(2));
+    starts.handle_metadata(at(0), picture(Some(1)));
+    starts
+}
+
+fn outputs(starts: &mut Starts) -> Vec<Output> {
+    std::iter::from_fn(|| starts.poll_output()).collect()
+}
+
+fn told(code: i16, offset: i64) -> Vec<Told> {
+    vec![Told { tp: tp(), code, offset: Offset(offset), epoch: LeaderEpoch(4) }]
+}
+
+fn list(want: Want) -> Output {
+    let ask = Ask { tp: tp(), epoch: LeaderEpoch(4), want };
+    Output::List { leader: BrokerId(1), asks: vec![ask] }
+}
+
+fn asked(want: Want) -> [Ask; 1] {
+    [Ask { tp: tp(), epoch: LeaderEpoch(4), want }]
+}
+
+fn found(position: i64, source: Source) -> Output {
+    Output::Found { tp: tp(), position: Position(position), epoch: LeaderEpoch(4), source }
+}
+
+const OUT: fn(i64, i64) -> ResetCause =
+    |start, end| ResetCause::OutOfRange { log_start: Offset(start), high_watermark: Offset(end) };
+
+#[test]
+fn a_committed_position_is_where_it_starts() {
+    let mut starts = start(Policy::None);
+    starts.handle_committed_wanted(at(0), tp());
+    assert_eq!(outputs(&mut starts), [Output::FetchCommitted(vec![tp()])]);
+    starts.handle_committed(at(1), &[tp()], told(0, 42));
+    assert_eq!(outputs(&mut starts), [found(42, Source::Committed)]);
+    assert_eq!(starts.poll_timeout(), None);
+}
+
+#[test]
+fn nothing_committed_means_the_policy_and_none_is_an_error() {
+    for (policy, want) in [
+        (Policy::Earliest, Want::Earliest),
+        (Policy::Latest, Want::Latest),
+        (Policy::Since(Duration::from_secs(60)), Want::Since(Duration::from_secs(60))),
+    ] {
+        let mut starts = start(policy);
+        starts.handle_committed_wanted(at(0), tp());
+        outputs(&mut starts);
+        starts.handle_committed(at(1), &[tp()], told(0, -1));
+        assert_eq!(outputs(&mut starts), [list(want)]);
+        starts.handle_listed(at(2), &asked(want), told(0, 7));
+        assert_eq!(outputs(&mut starts), [found(7, Source::Policy)]);
+    }
+    let mut starts = start(Policy::None);
+    starts.handle_committed_wanted(at(0), tp());
+    outputs(&mut starts);
+    starts.handle_committed(at(1), &[tp()], told(0, -1));
+    let failed = Output::Failed { tp: tp(), why: Failure::NoOffset };
+    assert_eq!(outputs(&mut starts), [failed]);
+}
+
+#[test]
+fn an_error_or_a_partition_left_out_is_asked_again_for_ever_and_resets_nothing() {
+    for code in [-1, 3, 14, 15, 16, 25, 88, 113] {
+        let mut starts = start(Policy::Latest);
+        starts.handle_committed_wanted(at(0), tp());
+        outputs(&mut starts);
+        let mut now = at(1);
+        for round in 0..50 {
+            let answer = if round % 2 == 0 { told(code, -1) } else { Vec::new() };
+            starts.handle_committed(now, &[tp()], answer);
+            let said = outputs(&mut starts);
+            assert!(said.iter().all(|output| *output == Output::WrongCoordinator), "{said:?}");
+            now = starts.poll_timeout().unwrap();
+            starts.handle_timeout(now);
+            assert_eq!(outputs(&mut starts), [Output::FetchCommitted(vec![tp()])]);
+        }
+        assert!(at(20_000) < now, "with back-off");
+    }
+}
+
+#[test]
+fn a_missing_leader_and_a_wrong_one_are_waited_for() {
+    let mut starts = Starts::new(Policy::Earliest, RETRY, Rng::from_seed(2));
+    starts.handle_policy_wanted(at(0), tp());
+    assert_eq!(outputs(&mut starts), []);
+    starts.handle_metadata(at(1), picture(None));
+    assert_eq!(outputs(&mut starts), []);
+    starts.handle_metadata(at(2), picture(Some(1)));
+    assert_eq!(outputs(&mut starts), [list(Want::Earliest)]);
+    starts.handle_listed(at(3), &asked(Want::Earliest), told(6, -1));
+    assert_eq!(outputs(&mut starts), [Output::StaleMetadata]);
+    starts.handle_timeout(starts.poll_timeout().unwrap());
+    assert_eq!(outputs(&mut starts), [list(Want::Earliest)]);
+}
+
+#[test]
+fn no_record_young_enough_means_the_end() {
+    let age = Duration::from_secs(1);
+    let mut starts = start(Policy::Since(age));
+    starts.handle_policy_wanted(at(0), tp());
+    outputs(&mut starts);
+    starts.handle_listed(at(1), &asked(Want::Since(age)), told(0, -1));
+    assert_eq!(outputs(&mut starts), [list(Want::Latest)]);
+    starts.handle_listed(at(2), &asked(Want::Latest), told(0, 99));
+    assert_eq!(outputs(&mut starts), [found(99, Source::Policy)]);
+}
+
+#[test]
+fn records_deleted_behind_us_mean_the_first_there_is_even_when_the_policy_is_latest() {
+    let mut starts = start(Policy::Latest);
+    starts.handle_gone(at(0), tp(), (Position(5), LeaderEpoch(3)), OUT(10, 20));
+    assert_eq!(outputs(&mut starts), [list(Want::Earliest)]);
+    starts.handle_listed(at(1), &asked(Want::Earliest), told(0, 10));
+    assert_eq!(outputs(&mut starts), [found(10, Source::Reset { from: Position(5) })]);
+}
+
+#[test]
+fn policy_none_makes_a_gone_position_an_error() {
+    let mut starts = start(Policy::None);
+    starts.handle_gone(at(0), tp(), (Position(5), LeaderEpoch(3)), OUT(10, 20));
+    let why = Failure::Gone { position: Position(5), cause: OUT(10, 20) };
+    assert_eq!(outputs(&mut starts), [Output::Failed { tp: tp(), why }]);
+}
+
+#[test]
+fn a_position_past_the_end_after_an_election_is_validated_and_kept() {
+    for policy in [Policy::None, Policy::Latest] {
+        let mut starts = start(policy);
+        starts.handle_gone(at(0), tp(), (Position(25), LeaderEpoch(4)), OUT(10, 20));
+        assert_eq!(outputs(&mut starts), [Output::StaleMetadata, list(Want::Latest)]);
+        starts.handle_listed(at(1), &asked(Want::Latest), told(0, 20));
+        assert_eq!(outputs(&mut starts), [Output::StaleMetadata]);
+        starts.handle_timeout(starts.poll_timeout().unwrap());
+        outputs(&mut starts);
+        starts.handle_listed(at(300), &asked(Want::Latest), told(0, 30));
+        assert_eq!(outputs(&mut starts), [found(25, Source::Validated)]);
+    }
+}
+
+#[test]
+fn a_position_that_stays_past_the_end_is_given_up_by_policy() {
+    let mut starts = start(Policy::None);
+    starts.handle_gone(at(0), tp(), (Position(25), LeaderEpoch(4)), OUT(10, 20));
+    let mut now = at(0);
+    let mut last = Vec::new();
+    for _ in 0..=VALIDATIONS {
+        outputs(&mut starts);
+        starts.handle_listed(now, &asked(Want::Latest), told(0, 20));
+        now = starts.poll_timeout().unwrap_or(now);
+        last = outputs(&mut starts);
+        starts.handle_timeout(now);
+    }
+    let why = Failure::Gone { position: Position(25), cause: OUT(10, 20) };
+    assert_eq!(last, [Output::Failed { tp: tp(), why }]);
+}
+
+#[test]
+fn a_cut_log_goes_on_where_it_agrees_or_is_an_error() {
+    let cause = ResetCause::Truncated { end: Position(15), epoch: LeaderEpoch(4) };
+    let mut starts = start(Policy::Earliest);
+    starts.handle_gone(at(0), tp(), (Position(18), LeaderEpoch(3)), cause);
+    assert_eq!(outputs(&mut starts), [found(15, Source::Reset { from: Position(18) })]);
+    let mut starts = start(Policy::None);
+    starts.handle_gone(at(0), tp(), (Position(18), LeaderEpoch(3)), cause);
+    let why = Failure::Gone { position: Position(18), cause };
+    assert_eq!(outputs(&mut starts), [Output::Failed { tp: tp(), why }]);
+}
+
+#[test]
+fn answers_for_a_dropped_partition_count_for_nothing() {
+    let mut starts = start(Policy::Earliest);
+    starts.handle_committed_wanted(at(0), tp());
+    outputs(&mut starts);
+    starts.handle_dropped(&tp());
+    starts.handle_committed(at(1), &[tp()], told(0, 42));
+    assert_eq!(outputs(&mut starts), []);
+}
