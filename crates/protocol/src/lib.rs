@@ -6,8 +6,12 @@
 
 pub mod api;
 pub mod decode;
+pub mod error_code;
 pub mod fetch_stream;
+pub mod frame;
 pub mod messages;
 pub mod records;
+pub mod request;
+pub mod response;
 pub mod types;
 pub mod wire;

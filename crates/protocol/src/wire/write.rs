@@ -126,6 +126,11 @@ impl Writer {
         self.raw(&[u8::try_from(value).unwrap_or_default()]);
     }
 
+    /// The length as it stands before a frame.
+    pub(crate) fn frame_len(&self) -> Result<i32, EncodeError> {
+        i32::try_from(self.len).map_err(|_| self.too_long(Some(self.len)))
+    }
+
     /// Writes the value of `field`.
     ///
     /// # Errors

@@ -1,0 +1,50 @@
+//! Frames of requests, byte by byte.
+
+use super::*;
+use crate::messages::{ApiVersionsRequest, MetadataRequest};
+use crate::wire::Message;
+
+#[test]
+fn a_frame_has_length_header_and_body() {
+    let request = MetadataRequest::default();
+    let frame = encode(&request, 1, 7, Some(&Str::from_static("me"))).unwrap();
+    assert_eq!(&frame[..], b"\0\0\0\x10\0\x03\0\x01\0\0\0\x07\0\x02me\0\0\0\0");
+}
+
+#[test]
+fn a_flexible_header_keeps_the_plain_name_and_ends_in_tagged_fields() {
+    let frame = encode(&MetadataRequest::default(), 9, 7, Some(&Str::from_static("me"))).unwrap();
+    assert!(frame.starts_with(b"\0\0\0\x12\0\x03\0\x09\0\0\0\x07\0\x02me\0\x01"), "{frame:?}");
+}
+
+#[test]
+fn a_header_comes_back_in_every_version_of_every_api() {
+    for api in ApiKey::table() {
+        for version in api.min..=api.max {
+            let name = Some(Str::from_static("me"));
+            let header = RequestHeader {
+                api_key: api.key.code(),
+                version,
+                correlation_id: -5,
+                client_id: name,
+            };
+            let mut writer = Writer::with_capacity(32);
+            header.encode(Lengths::of(version, api.flexible_from), &mut writer).unwrap();
+            let mut reader = Reader::new(writer.into_bytes());
+            assert_eq!(RequestHeader::decode(&mut reader), Ok(header));
+            assert_eq!(reader.remaining(), 0, "{} {version}", api.name);
+        }
+    }
+}
+
+#[test]
+fn a_header_of_a_future_version_is_read_too() {
+    let request =
+        ApiVersionsRequest { client_software_name: Str::from_static("me"), ..Default::default() };
+    let frame = encode(&request, 3, 7, None).unwrap();
+    let mut bytes = frame[4..].to_vec();
+    bytes[3] = 99;
+    let mut reader = Reader::new(bytes.into());
+    assert_eq!(RequestHeader::decode(&mut reader).unwrap().version, 99);
+    assert_eq!(ApiVersionsRequest::decode(&mut reader, 3), Ok(request));
+}
