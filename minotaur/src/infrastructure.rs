@@ -1,0 +1,3 @@
+//! What labs stand on: processes, ports and files of this machine.
+
+pub(crate) mod local;
