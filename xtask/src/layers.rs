@@ -19,7 +19,8 @@ pub(crate) const MODULES: &[Layers] = &[
             &["api"],
             &["messages"],
             &["frame", "records", "group"],
-            &["request", "response", "fetch_stream"],
+            &["request"],
+            &["response", "fetch_stream"],
         ],
     },
     Layers {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::run::BatchRun;
+use crate::run::{BatchRun, Flow};
 use crate::slot::Slot;
 use crate::time::Instant;
 
@@ -45,15 +45,6 @@ impl Default for Config {
             still_after: Duration::from_millis(50),
         }
     }
-}
-
-/// What a lane is to do about a slot.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Flow {
-    /// Leave the slot out of the next Fetch.
-    Hold,
-    /// Ask for it again.
-    Release,
 }
 
 /// The runs of all slots that no worker has yet.

@@ -130,3 +130,12 @@ pub enum Ended {
         reason: std::sync::Arc<str>,
     },
 }
+
+/// What a lane is to do about a slot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Flow {
+    /// Leave the slot out of the next Fetch.
+    Hold,
+    /// Ask for it again.
+    Release,
+}

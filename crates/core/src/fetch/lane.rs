@@ -26,8 +26,7 @@ use super::cursor::{Cursor, Returned};
 use super::session::{Asked, Session, Table};
 use super::size::{Brought, PartitionSize, ResponseSize};
 use crate::orders::{Address, Fault, Leader, LeaderHint, ResetCause};
-use crate::reservoir::Flow;
-use crate::run::{BatchRun, Watermarks};
+use crate::run::{BatchRun, Flow, Watermarks};
 use crate::slot::Slot;
 use crate::time::Instant;
 

@@ -5,8 +5,7 @@ use forebay_protocol::types::{BrokerId, TopicPartition};
 use crate::fence::Fence;
 use crate::fetch::cursor::Cursor;
 use crate::orders::Report;
-use crate::reservoir::Flow;
-use crate::run::Job;
+use crate::run::{Flow, Job};
 use crate::slot::Slot;
 use crate::work::WorkerId;
 
