@@ -138,7 +138,6 @@ impl Decompressor {
         self.unpack(codec, packed, out, Lz4Header::Checked)
     }
 
-    #[allow(dead_code, reason = "the reader of old messages follows")]
     /// As [`Self::decompress`], for messages of the formats v0 and v1.
     pub(super) fn decompress_message(
         &mut self,

@@ -88,6 +88,12 @@ pub enum BatchFault {
         /// What it says.
         found: i64,
     },
+    /// A marker was looked for in a batch of records.
+    #[error("is no control batch, or a packed one, which no broker writes")]
+    NotControl,
+    /// A packed message holds another packed one, or one of another format.
+    #[error("a packed message holds a packed one or one of another format")]
+    Nested,
     /// The batch begins before the end of the one in front of it.
     #[error("begins before {expected}, where the batch in front of it ends")]
     NotForward {

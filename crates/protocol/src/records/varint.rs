@@ -1,4 +1,4 @@
-//! How are the small numbers inside a record read? Varints over a slice, one and two bytes first.
+//! How are the small numbers inside a record read and written? Varints, short ones first.
 //!
 //! A record has five or more of them, so this is the innermost loop of a consumer. Nearly all fit
 //! in two bytes; the rest leaves the hot path.
@@ -61,6 +61,57 @@ fn take_long_form(rest: &mut &[u8], longest: u32) -> Option<u64> {
         }
     }
     None
+}
+
+/// Appends an unsigned varint.
+#[inline]
+fn put_unsigned(out: &mut Vec<u8>, value: u64) {
+    let mut left = value;
+    while left >= 0x80 {
+        out.push(low_seven(left) | 0x80);
+        left >>= 7;
+    }
+    out.push(low_seven(left));
+}
+
+/// Appends a zigzag varint.
+#[inline]
+pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
+    put_unsigned(out, zigzag(value));
+}
+
+/// Appends a length or count as a zigzag varint.
+#[inline]
+pub(crate) fn put_length(out: &mut Vec<u8>, length: usize) {
+    put_unsigned(out, (length as u64) << 1);
+}
+
+/// How many bytes the zigzag varint of `value` takes.
+#[inline]
+pub(crate) const fn signed_len(value: i64) -> usize {
+    unsigned_len(zigzag(value))
+}
+
+/// How many bytes the zigzag varint of a length or count takes.
+#[inline]
+pub(crate) const fn length_len(length: usize) -> usize {
+    unsigned_len((length as u64) << 1)
+}
+
+#[inline]
+const fn unsigned_len(value: u64) -> usize {
+    (64 - (value | 1).leading_zeros()).div_ceil(7) as usize
+}
+
+#[inline]
+const fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+#[inline]
+const fn low_seven(value: u64) -> u8 {
+    let [low, ..] = value.to_le_bytes();
+    low & 0x7f
 }
 
 #[cfg(test)]
