@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use forebay_core::connection::Fault as ConnectionFault;
 use forebay_core::orders::{Address, Fault as PartitionFault};
+use forebay_protocol::error_code::ErrorCode;
 use forebay_protocol::types::{Offset, Position, TopicName, TopicPartition};
 use thiserror::Error;
 
@@ -25,10 +26,10 @@ pub enum Error {
         source: Arc<io::Error>,
     },
     /// A broker could not be reached, or the connection to it failed.
-    #[error("{}:{}: {fault}", address.host, address.port)]
+    #[error("{}: {fault}", name_of(address))]
     Connection {
-        /// The broker.
-        address: Address,
+        /// The broker, when it is known which one.
+        address: Option<Address>,
         /// What failed.
         fault: ConnectionFault,
     },
@@ -205,6 +206,12 @@ impl Error {
         }
     }
 
+    /// A broker's error code about `subject`.
+    pub(crate) fn broker(api: &'static str, subject: impl Into<Arc<str>>, code: i16) -> Self {
+        let name = ErrorCode(code).name();
+        Self::Broker { api, subject: subject.into(), code, name, message: None }
+    }
+
     /// Kafka's error code, when a broker sent one.
     #[must_use]
     pub fn broker_error(&self) -> Option<i16> {
@@ -226,6 +233,13 @@ impl From<io::Error> for Error {
 
 fn cause_text(last: &Option<Box<Error>>) -> String {
     last.as_ref().map_or_else(String::new, |last| format!("; at last: {last}"))
+}
+
+fn name_of(address: &Option<Address>) -> String {
+    address.as_ref().map_or_else(
+        || "a broker".to_owned(),
+        |address| format!("broker at {}:{}", address.host, address.port),
+    )
 }
 
 fn of(subject: &str) -> String {

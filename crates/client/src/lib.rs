@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod cluster;
 pub mod config;
 mod consumer;
 mod error;

@@ -1,3 +1,6 @@
 //! The network side: who dials, and who moves bytes between a socket and a machine.
 
+pub(crate) mod call;
 pub mod connector;
+pub(crate) mod peer;
+pub(crate) mod socket;

@@ -60,8 +60,8 @@ pub enum Destination {
 /// Why a ticket is given up before it left.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
-    /// Its deadline passed; with what the last connection ended with.
-    Late(Option<Fault>),
+    /// Its deadline passed; with whose connection failed last, and how.
+    Late(Option<(BrokerId, Fault)>),
     /// The coordinator cannot be had: Kafka's error code.
     Coordinator(i16),
 }
@@ -337,8 +337,7 @@ impl Cluster {
         let ticket = waiting.ticket;
         let target = self.resolve(now, &waiting.to);
         if waiting.deadline <= now {
-            let fault = target.and_then(|broker| self.peers.get(&broker)?.last_fault().cloned());
-            let why = Refusal::Late(fault.or_else(|| self.any_fault()));
+            let why = Refusal::Late(self.last_fault(target));
             self.outputs.push_back(Output::Fail { ticket, why });
             return;
         }
@@ -408,8 +407,11 @@ impl Cluster {
         self.peers.get(&broker).map_or(now, |peer| peer.usable_at(now))
     }
 
-    fn any_fault(&self) -> Option<Fault> {
-        self.peers.values().find_map(|peer| peer.last_fault().cloned())
+    /// How the connection to `broker` ended, else that to any other.
+    fn last_fault(&self, broker: Option<BrokerId>) -> Option<(BrokerId, Fault)> {
+        let own = broker.and_then(|id| self.peers.get_key_value(&id));
+        let faults = own.into_iter().chain(&self.peers);
+        faults.filter_map(|(id, peer)| Some((*id, peer.last_fault()?.clone()))).next()
     }
 
     /// When looking at `waiting` again may help.

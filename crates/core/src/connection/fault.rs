@@ -4,6 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_protocol::decode::DecodeError;
+use forebay_protocol::frame::FrameError;
+use forebay_protocol::wire::EncodeError;
 use thiserror::Error;
 
 /// Why a connection failed, or why a request on it got no answer.
@@ -48,36 +51,15 @@ pub enum Fault {
     /// Bytes came although nothing was asked.
     #[error("an answer came, but nothing was asked")]
     Unasked,
-    /// A frame with an impossible length.
-    #[error("a frame of {bytes} bytes came; the limit is {limit}")]
-    FrameSize {
-        /// The length as the frame says it; negative lengths are never right.
-        bytes: i32,
-        /// The limit.
-        limit: usize,
-    },
-    /// The peer answers with TLS.
-    #[error("the port speaks TLS, and this client was told to speak plain text")]
-    TlsOnPort,
-    /// The peer answers with HTTP.
-    #[error("the port speaks HTTP, not Kafka")]
-    HttpOnPort,
+    /// What came is no frame: an impossible length, or another protocol.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
     /// The answer does not decode.
-    #[error("cannot read the answer to {api}: {detail}")]
-    Malformed {
-        /// The API that was asked.
-        api: &'static str,
-        /// Where, what was expected, what came.
-        detail: Arc<str>,
-    },
+    #[error("cannot read the answer: {0}")]
+    Malformed(#[from] DecodeError),
     /// The request cannot be written in the version both sides speak.
-    #[error("cannot write {api}: {detail}")]
-    Unwritable {
-        /// The API.
-        api: &'static str,
-        /// Where and why.
-        detail: Arc<str>,
-    },
+    #[error("cannot write the request: {0}")]
+    Unwritable(#[from] EncodeError),
     /// Broker and client share no version of this API.
     #[error("{api}: the broker offers versions {theirs:?}, this client speaks {ours:?}")]
     Unsupported {
@@ -100,6 +82,6 @@ impl Fault {
     /// Whether the same request may succeed later or elsewhere.
     #[must_use]
     pub const fn is_retriable(&self) -> bool {
-        !matches!(self, Self::Unwritable { .. } | Self::Unsupported { .. } | Self::Malformed { .. })
+        !matches!(self, Self::Unwritable(_) | Self::Unsupported { .. } | Self::Malformed(_))
     }
 }

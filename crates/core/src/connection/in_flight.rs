@@ -71,7 +71,7 @@ impl<C> InFlight<C> {
     }
 
     /// The next request to write, with its correlation id. Follow with [`sent`](Self::sent).
-    pub(super) fn next(&mut self) -> Option<(&C, i32)> {
+    pub(super) fn next(&self) -> Option<(&C, i32)> {
         let correlation = self.next_correlation;
         self.waiting.front().map(|entry| (&entry.call, correlation))
     }
@@ -119,7 +119,8 @@ impl<C> InFlight<C> {
 
     /// When something is to be done next: a deadline passes, or quiet time ends.
     pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let unmute = (now < self.muted_until && !self.waiting.is_empty()).then_some(self.muted_until);
+        let unmute =
+            (now < self.muted_until && !self.waiting.is_empty()).then_some(self.muted_until);
         let deadlines = self.sent.iter().chain(&self.waiting).map(|entry| entry.deadline);
         deadlines.chain(unmute).min()
     }

@@ -1,0 +1,382 @@
+//! Owns the cluster machine and the control connections; routes requests to brokers.
+//!
+//! One task holds everything; [`Cluster`] is a handle to it. The task ends when all handles are
+//! gone.
+
+mod translate;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_core::backoff;
+use forebay_core::cluster::coordinator::CoordinatorKey;
+use forebay_core::cluster::metadata::Metadata;
+use forebay_core::cluster::{self as machine, Destination, Output, Refusal, Ticket};
+use forebay_core::connection::{self, Fault};
+use forebay_core::orders::LeaderHint;
+use forebay_core::rng::Rng;
+use forebay_protocol::api::Request;
+use forebay_protocol::error_code::ErrorCode;
+use forebay_protocol::messages as m;
+use forebay_protocol::types::{BrokerId, TopicName, TopicPartition};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::ClientConfig;
+use crate::error::Error;
+use crate::net::call::{Answer, Call, Limits, Throttled};
+use crate::net::connector::Connector;
+use crate::net::peer::{Event, Peer};
+use crate::runtime::Clock;
+
+/// Requests on their way on one control connection.
+const MAX_IN_FLIGHT: usize = 64;
+
+/// A handle to the cluster's task.
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    commands: mpsc::UnboundedSender<Command>,
+    metadata: watch::Receiver<Arc<Metadata>>,
+    clock: Clock,
+    request_timeout: Duration,
+    api_timeout: Duration,
+}
+
+/// What a handle asks of the task.
+#[derive(Debug)]
+enum Command {
+    Call(Call),
+    Topics(Vec<TopicName>),
+    Stale,
+    Hint(TopicPartition, LeaderHint),
+    WrongCoordinator(CoordinatorKey),
+}
+
+impl Cluster {
+    /// Starts the task on the current Tokio runtime.
+    pub(crate) fn spawn(
+        config: &ClientConfig,
+        connector: Arc<dyn Connector>,
+        clock: Clock,
+    ) -> Self {
+        let (commands, command_rx) = mpsc::unbounded_channel();
+        let (metadata_tx, metadata) = watch::channel(Arc::default());
+        let task = Task::new(config, connector, clock, metadata_tx);
+        tokio::spawn(task.run(command_rx));
+        Self {
+            commands,
+            metadata,
+            clock,
+            request_timeout: config.request_timeout,
+            api_timeout: config.api_timeout,
+        }
+    }
+
+    /// The picture of the cluster, and its changes.
+    pub(crate) fn metadata(&self) -> watch::Receiver<Arc<Metadata>> {
+        self.metadata.clone()
+    }
+
+    /// These topics are to be known from now on.
+    pub(crate) fn want_topics(&self, topics: Vec<TopicName>) {
+        drop(self.commands.send(Command::Topics(topics)));
+    }
+
+    /// The picture is wrong somewhere: ask again.
+    pub(crate) fn stale(&self) {
+        drop(self.commands.send(Command::Stale));
+    }
+
+    /// A broker said who leads a partition now.
+    pub(crate) fn hint(&self, tp: TopicPartition, hint: LeaderHint) {
+        drop(self.commands.send(Command::Hint(tp, hint)));
+    }
+
+    /// The coordinator is elsewhere, or does not answer.
+    pub(crate) fn wrong_coordinator(&self, key: CoordinatorKey) {
+        drop(self.commands.send(Command::WrongCoordinator(key)));
+    }
+
+    /// Sends `body` once; `reply` hears the answer or why there is none. Finding whom to ask may
+    /// take `default.api.timeout.ms`, the answer `request.timeout.ms`.
+    pub(crate) fn send<R>(
+        &self,
+        to: Destination,
+        body: R,
+        at_most: i16,
+        reply: impl FnOnce(Result<Answer<R::Response>, Error>) + Send + 'static,
+    ) where
+        R: Request<Response: Throttled> + Send + 'static,
+    {
+        let limits = Limits {
+            deadline: self.clock.now().after(self.api_timeout),
+            timeout: self.request_timeout,
+            at_most,
+        };
+        let call = Call::new(to, body, limits, reply);
+        if let Err(mpsc::error::SendError(Command::Call(call))) =
+            self.commands.send(Command::Call(call))
+        {
+            call.fail(Error::Closed);
+        }
+    }
+
+    /// Sends `body` once and waits for the answer. Cancel safe: the request may still happen.
+    ///
+    /// # Errors
+    ///
+    /// When nobody can be asked in time, the connection fails, or the answer does not decode. Error
+    /// codes inside the answer are the caller's.
+    pub(crate) async fn request<R>(
+        &self,
+        to: Destination,
+        body: R,
+        at_most: i16,
+    ) -> Result<Answer<R::Response>, Error>
+    where
+        R: Request<Response: Throttled + Send> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.send(to, body, at_most, move |result| drop(reply.send(result)));
+        answer.await.map_err(|_| Error::Closed)?
+    }
+}
+
+/// What an answer to one of the task's own questions brings.
+#[derive(Debug)]
+enum News {
+    Metadata(BrokerId, Result<Answer<m::MetadataResponse>, Error>),
+    Coordinator(CoordinatorKey, Result<Answer<m::FindCoordinatorResponse>, Error>),
+}
+
+struct Task {
+    machine: machine::Cluster,
+    connector: Arc<dyn Connector>,
+    connection: connection::Config,
+    clock: Clock,
+    limits: Limits,
+    next_ticket: u64,
+    calls: BTreeMap<Ticket, Call>,
+    peers: BTreeMap<BrokerId, mpsc::UnboundedSender<Call>>,
+    /// Calls to brokers whose connection just ended.
+    parked: Vec<(BrokerId, Call)>,
+    events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
+    news: (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<News>),
+    metadata: watch::Sender<Arc<Metadata>>,
+    api_timeout: Duration,
+}
+
+impl Task {
+    fn new(
+        config: &ClientConfig,
+        connector: Arc<dyn Connector>,
+        clock: Clock,
+        metadata: watch::Sender<Arc<Metadata>>,
+    ) -> Self {
+        let retry = backoff::Config { first: config.retry_backoff, max: config.retry_backoff_max };
+        let reconnect =
+            backoff::Config { first: config.reconnect_backoff, max: config.reconnect_backoff_max };
+        let machine = machine::Cluster::new(
+            machine::Config {
+                bootstrap: config.bootstrap_servers.clone(),
+                metadata_max_age: config.metadata_max_age,
+                retry,
+                reconnect,
+            },
+            Rng::from_seed(config.seed()),
+        );
+        let connection = connection::Config {
+            client_id: (&*config.client_id).into(),
+            setup_timeout: config.connection_setup_timeout,
+            max_idle: config.connections_max_idle,
+            receive_max_bytes: config.receive_max_bytes,
+            max_in_flight: MAX_IN_FLIGHT,
+        };
+        let limits =
+            Limits { deadline: clock.now(), timeout: config.request_timeout, at_most: i16::MAX };
+        Self {
+            machine,
+            connector,
+            connection,
+            clock,
+            limits,
+            next_ticket: 0,
+            calls: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            parked: Vec::new(),
+            events: mpsc::unbounded_channel(),
+            news: mpsc::unbounded_channel(),
+            metadata,
+            api_timeout: config.api_timeout,
+        }
+    }
+
+    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        self.machine.handle_timeout(self.clock.now());
+        loop {
+            self.deliver();
+            let deadline = self.machine.poll_timeout(self.clock.now());
+            tokio::select! {
+                biased;
+                Some(event) = self.events.1.recv() => self.handle_event(event),
+                Some(news) = self.news.1.recv() => self.handle_news(news),
+                command = commands.recv() => match command {
+                    Some(command) => self.handle_command(command),
+                    None => return,
+                },
+                () = self.clock.sleep_until(deadline) => {
+                    self.machine.handle_timeout(self.clock.now());
+                }
+            }
+        }
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        let now = self.clock.now();
+        match command {
+            Command::Call(call) => self.admit(call),
+            Command::Topics(topics) => self.machine.handle_topics(now, topics),
+            Command::Stale => self.machine.handle_stale(now),
+            Command::Hint(tp, hint) => self.machine.handle_hint(now, &tp, &hint),
+            Command::WrongCoordinator(key) => self.machine.handle_wrong_coordinator(now, &key),
+        }
+    }
+
+    fn admit(&mut self, call: Call) {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        let (to, deadline) = (call.to.clone(), call.deadline);
+        self.calls.insert(ticket, call);
+        self.machine.handle_request(self.clock.now(), ticket, to, deadline);
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        let now = self.clock.now();
+        match event {
+            Event::Up(broker) => self.machine.handle_up(now, broker),
+            Event::Down { broker, fault, returned } => {
+                self.peers.remove(&broker);
+                self.machine.handle_down(now, broker, fault);
+                let parked = self.parked.extract_if(.., |(to, _)| *to == broker);
+                let calls: Vec<_> =
+                    returned.into_iter().chain(parked.map(|(_, call)| call)).collect();
+                calls.into_iter().for_each(|call| self.admit(call));
+            }
+        }
+    }
+
+    fn handle_news(&mut self, news: News) {
+        let now = self.clock.now();
+        match news {
+            News::Metadata(broker, answer) => match answer.map(|answer| answer.body) {
+                Ok(body) if body.error_code == ErrorCode::REBOOTSTRAP_REQUIRED.0 => {
+                    self.machine.handle_rebootstrap(now, broker);
+                }
+                Ok(body) if body.error_code == 0 => {
+                    self.machine.handle_metadata(now, translate::update(body));
+                }
+                Ok(_) | Err(_) => self.machine.handle_no_metadata(now, broker),
+            },
+            News::Coordinator(key, answer) => self.handle_coordinator(&key, answer),
+        }
+    }
+
+    fn handle_coordinator(
+        &mut self,
+        key: &CoordinatorKey,
+        answer: Result<Answer<m::FindCoordinatorResponse>, Error>,
+    ) {
+        let now = self.clock.now();
+        match answer.map(|answer| translate::coordinator(&answer.body)) {
+            Ok(Ok((broker, address))) => {
+                self.machine.handle_coordinator(now, key, broker, address);
+            }
+            Ok(Err(code)) => {
+                // A server's unnamed trouble passes; what Kafka calls final does not.
+                let fatal = (0 < code && !ErrorCode(code).is_retriable()).then_some(code);
+                self.machine.handle_no_coordinator(now, key, fatal);
+            }
+            Err(_) => self.machine.handle_no_coordinator(now, key, None),
+        }
+    }
+
+    /// Carries out what the machine asks for.
+    fn deliver(&mut self) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Send { ticket, broker } => {
+                    if let Some(call) = self.calls.remove(&ticket) {
+                        self.send(broker, call);
+                    }
+                }
+                Output::Fail { ticket, why } => {
+                    if let Some(call) = self.calls.remove(&ticket) {
+                        call.fail(self.refusal(why));
+                    }
+                }
+                Output::AskMetadata { broker, topics } => self.ask_metadata(broker, topics),
+                Output::AskCoordinator { broker, key } => self.ask_coordinator(broker, key),
+                Output::Changed(metadata) => drop(self.metadata.send_replace(metadata)),
+            }
+        }
+    }
+
+    fn ask_metadata(&mut self, broker: BrokerId, topics: Vec<TopicName>) {
+        let news = self.news.0.clone();
+        let reply = move |answer| drop(news.send(News::Metadata(broker, answer)));
+        let body = translate::metadata_request(topics);
+        let call = Call::new(Destination::Broker(broker), body, self.limits, reply);
+        self.send(broker, call);
+    }
+
+    fn ask_coordinator(&mut self, broker: BrokerId, key: CoordinatorKey) {
+        let news = self.news.0.clone();
+        let body = translate::find_coordinator_request(&key);
+        let reply = move |answer| drop(news.send(News::Coordinator(key, answer)));
+        let limits = Limits { at_most: translate::FIND_COORDINATOR_AT_MOST, ..self.limits };
+        let call = Call::new(Destination::Broker(broker), body, limits, reply);
+        self.send(broker, call);
+    }
+
+    /// Hands `call` to the broker's connection; dials when there is none.
+    fn send(&mut self, broker: BrokerId, call: Call) {
+        if let Some(peer) = self.peers.get(&broker) {
+            if let Err(mpsc::error::SendError(call)) = peer.send(call) {
+                // It ended just now: its last event is on its way and says when to dial again.
+                self.parked.push((broker, call));
+            }
+            return;
+        }
+        let Some(address) = self.machine.address(broker).cloned() else {
+            call.fail(Error::Connection { address: None, fault: Fault::Disconnected });
+            return;
+        };
+        let (calls, call_rx) = mpsc::unbounded_channel();
+        let peer = Peer {
+            broker,
+            address,
+            connector: Arc::clone(&self.connector),
+            config: self.connection.clone(),
+            clock: self.clock,
+        };
+        drop(calls.send(call));
+        tokio::spawn(peer.run(call_rx, self.events.0.clone()));
+        self.peers.insert(broker, calls);
+    }
+
+    fn refusal(&self, why: Refusal) -> Error {
+        match why {
+            Refusal::Late(fault) => {
+                let last = fault.map(|(broker, fault)| {
+                    let address = self.machine.address(broker).cloned();
+                    Box::new(Error::Connection { address, fault })
+                });
+                Error::Timeout { what: "finding a broker to ask", after: self.api_timeout, last }
+            }
+            Refusal::Coordinator(code) => Error::broker("FindCoordinator", "", code),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
