@@ -3,9 +3,9 @@
 use clap::Args;
 use crc_fast::crc32_iscsi;
 
-use crate::codec::Codec;
 use crate::error::Error;
 use crate::values::Values;
+use forebay_protocol::records::codec::{Codec, Compressor, Levels};
 
 /// Bytes in front of a batch that its CRC does not cover and a broker may write: base offset,
 /// length, leader epoch.
@@ -29,11 +29,16 @@ pub(crate) struct Shape {
     #[arg(long, default_value_t = 1_000)]
     pub(crate) records_per_batch: i32,
     /// Codec of every batch.
-    #[arg(long, value_enum, default_value = "none")]
+    #[arg(long, default_value = "none", value_parser = codec)]
     pub(crate) codec: Codec,
     /// Records that each partition pretends to hold.
     #[arg(long, default_value_t = 3_000_000)]
     pub(crate) records_per_partition: i64,
+}
+
+fn codec(name: &str) -> Result<Codec, String> {
+    let known = Codec::ALL.into_iter().find(|codec| codec.name() == name);
+    known.ok_or_else(|| "one of none, gzip, snappy, lz4, zstd".to_owned())
 }
 
 /// A log without beginning: batches of one record count, repeated for ever.
@@ -96,11 +101,14 @@ fn batch(shape: &Shape, values: &mut Values) -> Result<Vec<u8>, Error> {
         put_varint(&mut records, signed(record.len()));
         records.extend_from_slice(&record);
     }
-    let body = shape.codec.pack(&records)?;
+    let mut body = Vec::new();
+    Compressor::new(Levels::default())
+        .compress(shape.codec, &records, &mut body)
+        .map_err(|_| Error::Usage("the codec was not built in or refuses its level"))?;
     let length = i32::try_from(49 + body.len())
         .map_err(|_| Error::Usage("a batch would pass 2 GiB; take fewer or smaller records"))?;
     let mut covered = Vec::with_capacity(body.len() + 40);
-    covered.extend_from_slice(&[0, shape.codec.number()]);
+    covered.extend_from_slice(&[0, shape.codec.id()]);
     covered.extend_from_slice(&(count - 1).to_be_bytes());
     covered.extend_from_slice(&1_700_000_000_000_i64.to_be_bytes());
     covered.extend_from_slice(&1_700_000_000_999_i64.to_be_bytes());

@@ -1,6 +1,8 @@
 //! What can go wrong in a measurement, and what to do about it?
 
 use std::io;
+use std::process::ExitStatus;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -24,12 +26,24 @@ pub(crate) enum Error {
         "the topic gave {delivered} of {wanted} records and then nothing; fill it or ask for fewer"
     )]
     TooFew { delivered: u64, wanted: u64 },
-    /// A codec refused its bytes.
-    #[error("{codec} cannot {verb} a batch")]
-    Codec { codec: &'static str, verb: &'static str },
     /// The kernel refused a setting of this process.
     #[error("cannot {what}: {source}")]
     Kernel { what: &'static str, source: rustix::io::Errno },
+    /// A client did not print the line it promises.
+    #[error("`{command}` did not end with a line of JSON: {source}")]
+    Line { command: String, source: serde_json::Error },
+    /// A client said no.
+    #[error("it ended with {status}")]
+    Failed { status: ExitStatus },
+    /// A client took too long.
+    #[error("it was ended after {} s", limit.as_secs())]
+    Overdue { limit: Duration },
+    /// A name that is no cell.
+    #[error("there is no cell {name}; `bench/src/cell.rs` lists them")]
+    UnknownCell { name: String },
+    /// With `--gate`, promises that do not hold.
+    #[error("{missed} promises are missed, marked above")]
+    Missed { missed: usize },
     /// Options that contradict each other.
     #[error("{0}")]
     Usage(&'static str),

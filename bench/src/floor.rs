@@ -37,8 +37,9 @@ pub(crate) struct Options {
     /// Records after which it ends.
     #[arg(long)]
     records: u64,
-    /// Kafka's `max.partition.fetch.bytes`.
-    #[arg(long, default_value_t = 1 << 20)]
+    /// Kafka's `max.partition.fetch.bytes`: large, because a broker cuts the last batch of each
+    /// partition and those bytes come twice.
+    #[arg(long, default_value_t = 8 << 20)]
     partition_max_bytes: i32,
     /// Kafka's `fetch.max.bytes`.
     #[arg(long, default_value_t = 8 << 20)]

@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 mod canned;
-mod codec;
+mod cell;
+mod client;
 mod error;
 mod floor;
 mod meter;
 mod replay;
+mod rounds;
 mod values;
 
 use std::process::ExitCode;
@@ -28,12 +30,15 @@ enum Command {
     Replay(replay::Options),
     /// The least a consumer must do: read, check, inflate, walk.
     Floor(floor::Options),
+    /// All clients in turn, round after round, with a table and verdicts.
+    Rounds(rounds::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Replay(options) => replay::run(options),
         Command::Floor(options) => floor::run(&options),
+        Command::Rounds(options) => rounds::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

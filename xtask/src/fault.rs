@@ -12,6 +12,7 @@ pub(crate) enum Fault {
          tidy                    what no compiler checks: layers, arrows, licences, docs, words\n  \
          test [--require-kafka]  every test, real Kafka included; counts stand on the last line\n  \
          codec [--check]         Kafka's message definitions -> crates/protocol/src/messages\n  \
+         bench [peers | cells]   cost beside the floor and other clients; `peers` builds those\n  \
          ci                      every check there is, in the order of the CI machine"
     )]
     Usage,

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod ci;
 mod codec;
 mod command;
@@ -34,6 +35,7 @@ fn dispatch(words: &[&str]) -> Result<(), Fault> {
         ["tidy"] => tidy::run(&root()),
         ["test", options @ ..] => suites::run(&root(), options),
         ["codec", options @ ..] => Ok(codec::run(&root(), options)?),
+        ["bench", options @ ..] => bench::run(&root(), options),
         ["ci"] => ci::run(&root()),
         _ => Err(Fault::Usage),
     }

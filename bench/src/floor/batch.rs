@@ -2,13 +2,15 @@
 
 use crc_fast::crc32_iscsi;
 
-use crate::codec::Inflater;
+use forebay_protocol::records::codec::{Codec, Decompressor, Scratch};
 
 /// Bytes of a batch in front of its records.
 pub(super) const HEADER: usize = 61;
 /// Where the CRC lies, and where the bytes start that it covers.
 const CRC_AT: usize = 17;
 const CRC_FROM: usize = 21;
+/// No batch here unpacks to more.
+const UNPACKED: usize = 64 << 20;
 
 /// What has been walked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,13 +48,18 @@ impl<'a> Header<'a> {
 
 /// Checks, inflates and walks batches, and counts what it saw.
 pub(super) struct Walker {
-    inflater: Inflater,
+    decompressor: Decompressor,
+    scratch: Scratch,
     pub(super) tally: Tally,
 }
 
 impl Walker {
     pub(super) fn new() -> Self {
-        Self { inflater: Inflater::new(), tally: Tally::default() }
+        Self {
+            decompressor: Decompressor::new(),
+            scratch: Scratch::default(),
+            tally: Tally::default(),
+        }
     }
 
     /// Walks one whole batch; the offset after it, or `None` if it is broken.
@@ -64,7 +71,14 @@ impl Walker {
             return None;
         }
         let [_, attributes] = header.field(21);
-        let records = self.inflater.open(attributes & 7, body)?;
+        let records = match Codec::from_id(attributes & 7)? {
+            Codec::None => body,
+            codec @ (Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd) => {
+                let into = &mut self.scratch;
+                self.decompressor.decompress(codec, body, UNPACKED, into).ok()?;
+                into.as_slice()
+            }
+        };
         let count = i32::from_be_bytes(header.field(57));
         // Control batches mark the ends of transactions and hold nothing for consumers.
         if attributes & 0x20 == 0 {
