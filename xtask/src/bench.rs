@@ -1,0 +1,18 @@
+//! What do we cost beside the floor and the other clients? Builds what is measured, then measures.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::command::{cargo, run as run_command};
+use crate::fault::Fault;
+
+/// `peers` builds the other clients; anything else goes to `forebay-bench rounds`.
+pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Fault> {
+    if options == ["peers"] {
+        return run_command(Command::new("bench/peers/build.sh").current_dir(root));
+    }
+    let packages = ["build", "--release", "-p", "forebay-bench", "-p", "forebay-cli"];
+    run_command(cargo().current_dir(root).args(packages))?;
+    let mut bench = Command::new("target/release/forebay-bench");
+    run_command(bench.current_dir(root).arg("rounds").args(options))
+}
