@@ -6,6 +6,7 @@
 mod definition;
 mod emit;
 mod files;
+mod goldens;
 mod jar;
 mod names;
 mod plan;
@@ -15,14 +16,25 @@ use std::path::{Path, PathBuf};
 /// What the command was asked to do.
 #[derive(Debug, Default)]
 struct Args {
-    check: bool,
+    task: Task,
     jars: Vec<PathBuf>,
+}
+
+/// Which of the three it was.
+#[derive(Clone, Copy, Debug, Default)]
+enum Task {
+    #[default]
+    Write,
+    Check,
+    Goldens,
 }
 
 /// Why no messages could be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodecError {
-    #[error("unknown argument `{0}`; use: cargo xtask codec [--check] [--jar PATH [--jar PATH]]")]
+    #[error(
+        "unknown argument `{0}`; use: cargo xtask codec [--check | --goldens] [--jar PATH [--jar PATH]]"
+    )]
     Argument(String),
     #[error(transparent)]
     Jar(#[from] jar::JarError),
@@ -32,21 +44,28 @@ pub(crate) enum CodecError {
     Plan(#[from] plan::PlanError),
     #[error(transparent)]
     Files(#[from] files::FilesError),
+    #[error(transparent)]
+    Goldens(#[from] goldens::GoldensError),
 }
 
-/// Writes the messages, or with `--check` says which are not as they would be written.
+/// Writes the messages; with `--check` says which are not as they would be written; with `--goldens`
+/// writes the bytes that Kafka's classes make of them, for the tests.
 pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), CodecError> {
     let args = parse(options)?;
-    let sources = sources(root, &args.jars)?;
-    let plan = plan::plan(&sources)?;
-    let files = files::formatted(root, &emit::files(&plan))?;
+    let newest = jar::find(root, plan::NEWEST, &args.jars)?;
+    let older = jar::find(root, plan::OLDER, &args.jars)?;
+    let plan = plan::plan(&plan::Sources {
+        newest: definition::parse_all(&jar::definitions(&newest)?)?,
+        older: definition::parse_all(&jar::definitions(&older)?)?,
+    })?;
+    let files = || files::formatted(root, &emit::files(&plan));
     let target = root.join("crates/protocol/src");
-    if args.check {
-        files::compare(&target, &files)?
-    } else {
-        files::write(&target, &files)?
+    match args.task {
+        Task::Write => files::write(&target, &files()?)?,
+        Task::Check => files::compare(&target, &files()?)?,
+        Task::Goldens => goldens::write(root, &plan, &newest, &older)?,
     }
-    println!("{} messages of {} APIs, {} files", plan.messages.len(), plan.apis(), files.len());
+    println!("codec: {} messages of {} APIs", plan.messages.len(), plan.apis());
     Ok(())
 }
 
@@ -55,7 +74,8 @@ fn parse(options: &[&str]) -> Result<Args, CodecError> {
     let mut rest = options.iter();
     while let Some(option) = rest.next() {
         match (*option, rest.as_slice().first()) {
-            ("--check", _) => args.check = true,
+            ("--check", _) => args.task = Task::Check,
+            ("--goldens", _) => args.task = Task::Goldens,
             ("--jar", Some(path)) => {
                 args.jars.push(path.into());
                 rest.next();
@@ -64,14 +84,4 @@ fn parse(options: &[&str]) -> Result<Args, CodecError> {
         }
     }
     Ok(args)
-}
-
-/// The definitions of the newest Kafka and of the last one that still had the old versions.
-fn sources(root: &Path, given: &[PathBuf]) -> Result<plan::Sources, CodecError> {
-    let newest = jar::find(root, plan::NEWEST, given)?;
-    let older = jar::find(root, plan::OLDER, given)?;
-    Ok(plan::Sources {
-        newest: definition::parse_all(&jar::definitions(&newest)?)?,
-        older: definition::parse_all(&jar::definitions(&older)?)?,
-    })
 }

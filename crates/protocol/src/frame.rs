@@ -2,6 +2,8 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::wire::{EncodeError, Writer};
+
 /// The most bytes that a frame may have when nothing else was said: 100 MiB.
 pub const DEFAULT_LIMIT: usize = 100 * 1024 * 1024;
 
@@ -139,6 +141,18 @@ const fn stranger(prefix: [u8; PREFIX]) -> Option<Stranger> {
         [b'H', b'T', b'T', b'P'] => Some(Stranger::Http),
         _ => None,
     }
+}
+
+/// What `write` writes, behind its length. It is called twice: to count, and to write.
+pub(crate) fn framed(
+    write: impl Fn(&mut Writer) -> Result<(), EncodeError>,
+) -> Result<Bytes, EncodeError> {
+    let mut counter = Writer::counting();
+    write(&mut counter)?;
+    let mut writer = Writer::with_capacity(counter.len() + PREFIX);
+    writer.i32(counter.frame_len()?);
+    write(&mut writer)?;
+    Ok(writer.into_bytes())
 }
 
 #[cfg(test)]

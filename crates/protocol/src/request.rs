@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use crate::api::{Api, ApiKey, Request};
 use crate::decode::DecodeError;
-use crate::wire::{EncodeError, Lengths, Reader, Str, Wire, Writer};
+use crate::frame::framed;
+use crate::wire::{EncodeError, Lengths, Reader, Str, Writer};
 
 /// What stands before the body of every request.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -80,18 +81,6 @@ pub fn encode<R: Request>(
         header.encode(Lengths::of(version, R::FLEXIBLE_FROM), writer)?;
         request.encode(writer, version)
     })
-}
-
-/// What `write` writes, behind its length. It is called twice: to count, and to write.
-pub(crate) fn framed(
-    write: impl Fn(&mut Writer) -> Result<(), EncodeError>,
-) -> Result<Bytes, EncodeError> {
-    let mut counter = Writer::counting();
-    write(&mut counter)?;
-    let mut writer = Writer::with_capacity(counter.len() + i32::MIN_SIZE);
-    writer.i32(counter.frame_len()?);
-    write(&mut writer)?;
-    Ok(writer.into_bytes())
 }
 
 #[cfg(test)]

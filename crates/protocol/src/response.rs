@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::api::{ApiKey, Request};
 use crate::decode::{DecodeError, Expected, Found};
 use crate::error_code::ErrorCode;
-use crate::request::framed;
+use crate::frame::framed;
 use crate::wire::{EncodeError, Lengths, Message, Reader, Writer};
 
 /// The correlation id of a frame without its length: which request it answers.

@@ -40,7 +40,7 @@ fn message(planned: &Planned) -> String {
         body.push_str(&fields::wire(definition, shape));
     }
     body.push_str(&traits(definition));
-    let mut text = head(&definition.name, &planned.kafka);
+    let mut text = head(&definition.name, &planned.kafka());
     text.push_str(&imports(definition, &shapes, &body));
     text.push_str(&body);
     text
@@ -118,6 +118,21 @@ fn door(plan: &Plan) -> String {
         let name = &planned.definition.name;
         line(&mut text, &format!("pub use {}::{name};", snake(name)));
     }
+    text.push_str(&list(plan));
+    text
+}
+
+/// The macro that lists all APIs, for what must be done once per message.
+fn list(plan: &Plan) -> String {
+    let mut text = "\n/// Calls a macro with all requests and their responses: \
+                    `(Request Response) (Request Response) …`.\n\
+                    #[macro_export]\nmacro_rules! for_each_api {\n($then:ident) => {\n$then! {\n"
+        .to_owned();
+    for planned in plan.messages.iter().filter(|it| it.definition.kind == Kind::Request) {
+        let api = planned.definition.name.trim_end_matches("Request");
+        line(&mut text, &format!("({api}Request {api}Response)"));
+    }
+    text.push_str("}\n};\n}\n");
     text
 }
 

@@ -44,16 +44,30 @@ pub(crate) struct Plan {
     pub(crate) messages: Vec<Planned>,
 }
 
-/// One message, and which Kafkas it was taken from.
+/// One message, and which of its versions came from where.
 pub(crate) struct Planned {
     pub(crate) definition: Definition,
-    pub(crate) kafka: String,
+    /// The versions that only the older Kafka has.
+    pub(crate) older: Versions,
 }
 
 impl Plan {
     /// How many APIs are covered.
     pub(crate) fn apis(&self) -> usize {
         self.messages.iter().filter(|it| it.definition.kind == Kind::Request).count()
+    }
+}
+
+impl Planned {
+    /// The Kafkas that it was taken from.
+    pub(crate) fn kafka(&self) -> String {
+        if self.older.is_empty() { NEWEST.to_owned() } else { format!("{NEWEST} and {OLDER}") }
+    }
+
+    /// The versions that the newest Kafka has.
+    pub(crate) fn newest(&self) -> Versions {
+        let Versions { min, max } = self.definition.versions;
+        Versions { min: min.max(self.older.max + 1), max }
     }
 }
 
@@ -70,7 +84,7 @@ pub(crate) fn plan(sources: &Sources) -> Result<Plan, PlanError> {
     for name in EMBEDDED {
         let found = sources.newest.iter().find(|it| it.name == name);
         let definition = found.cloned().ok_or(PlanError::NoData { name })?;
-        messages.push(Planned { definition, kafka: NEWEST.to_owned() });
+        messages.push(Planned { definition, older: Versions::NONE });
     }
     messages.sort_by(|a, b| a.definition.name.cmp(&b.definition.name));
     Ok(Plan { messages })
@@ -83,12 +97,12 @@ fn planned(sources: &Sources, key: i16, kind: Kind) -> Result<Planned, PlanError
     if definition.latest_unstable {
         definition.versions.max -= 1;
     }
-    let mut kafka = NEWEST.to_owned();
+    let mut only_older = Versions::NONE;
     if let Some(older) = sources.older.iter().find(wanted).filter(|_| OLD.contains(&key)) {
+        only_older = Versions { min: older.versions.min, max: definition.versions.min - 1 };
         merge(&mut definition, older)?;
-        kafka = format!("{NEWEST} and {OLDER}");
     }
-    Ok(Planned { definition, kafka })
+    Ok(Planned { definition, older: only_older })
 }
 
 /// Adds the versions and fields that only the older definition has.

@@ -93,8 +93,8 @@ pub struct PartitionData {
     pub acknowledge_error_message: Option<Str>,
     /// `CurrentLeader`, versions 1 to 2.
     pub current_leader: LeaderIdAndEpoch,
-    /// `Records`, versions 1 to 2.
-    pub records: Bytes,
+    /// `Records`, versions 1 to 2; may be null.
+    pub records: Option<Bytes>,
     /// `AcquiredRecords`, versions 1 to 2.
     pub acquired_records: Vec<AcquiredRecords>,
 }

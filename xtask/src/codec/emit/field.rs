@@ -20,12 +20,15 @@ pub(super) struct Emitted<'a> {
 impl<'a> Emitted<'a> {
     pub(super) fn new(field: &'a Field, within: Versions) -> Self {
         let versions = field.versions.and(within);
+        // Kafka 4.1 sent null records in versions where 4.4 says that none are.
+        let is_records = field.kind == "records" && !field.nullable.is_empty();
+        let nullable = if is_records { versions } else { field.nullable.and(versions) };
         Self {
             field,
             name: snake(&field.name),
             within,
             versions,
-            nullable: field.nullable.and(versions),
+            nullable,
             tagged: field.tagged.and(versions),
         }
     }

@@ -1,0 +1,92 @@
+//! Damaged and hostile bytes: every message answers with an error or a value, never with a panic,
+//! and never asks for more memory than the bytes can pay for.
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::strategy::ValueTree;
+
+use crate::goldens::{self, Golden};
+use crate::subject::Subject;
+
+/// The most memory that `len` bytes may make a decoder ask for, all its requests added up.
+fn bound(len: usize) -> u64 {
+    64 * len as u64 + 64 * 1024
+}
+
+fn check(subject: Subject, bytes: &Bytes, version: i16) -> bool {
+    let mut decoded = false;
+    let asked = measure(|| decoded = subject.decodes(bytes.clone(), version));
+    let most = bound(bytes.len());
+    assert!(asked.bytes_total <= most, "{} {version}: {asked:?} for {bytes:?}", subject.name);
+    decoded
+}
+
+#[test]
+fn a_message_that_ends_too_early_is_refused_wherever_it_ends() {
+    for Golden { subject, version, bytes, .. } in goldens::all() {
+        for len in 0..bytes.len() {
+            let decoded = check(subject, &bytes.slice(..len), version);
+            assert!(!decoded, "{} {version} was read from {len} bytes", subject.name);
+        }
+    }
+}
+
+#[test]
+fn lengths_from_nowhere_ask_for_no_memory() {
+    const LIES: [&[u8]; 5] = [
+        b"\x7f\xff\xff\xff",
+        b"\xff\xff\xff\xff\x0f",
+        b"\x80\x80\x80\x80\x08",
+        b"\x7f\xff",
+        b"\x00\x10\x00\x00",
+    ];
+    let filled = goldens::all().into_iter().filter(|it| it.variant == "filled");
+    for Golden { subject, version, bytes, .. } in filled {
+        for at in 0..bytes.len() {
+            for lie in LIES {
+                let mut bytes = bytes.to_vec();
+                bytes.splice(at.., lie.iter().copied().chain([0; 600]));
+                check(subject, &bytes.into(), version);
+            }
+        }
+    }
+}
+
+#[test]
+fn changed_bytes_are_an_error_or_another_message() {
+    let mut runner = proptest::test_runner::TestRunner::default();
+    let changes = proptest::collection::vec((any::<Index>(), any::<u8>()), 1..6);
+    for Golden { subject, version, bytes, .. } in goldens::all() {
+        for _ in 0..if bytes.is_empty() { 0 } else { 32 } {
+            let changes = changes.new_tree(&mut runner).unwrap().current();
+            let mut changed = bytes.to_vec();
+            changes.iter().for_each(|(at, byte)| changed[at.index(bytes.len())] = *byte);
+            let changed = changed.into();
+            if check(subject, &changed, version) {
+                comes_back(subject, &changed, version);
+            }
+        }
+    }
+}
+
+/// What was read can be written, and reads as the same.
+fn comes_back(subject: Subject, bytes: &Bytes, version: i16) {
+    let first = subject.parse(bytes, version).unwrap();
+    let written = first.written.unwrap();
+    assert_eq!(first.announced.unwrap(), written.len());
+    let second = subject.parse(&written, version).unwrap();
+    assert_eq!((second.text, second.left), (first.text, 0), "{} {version}", subject.name);
+    assert_eq!(second.written.unwrap(), written);
+}
+
+#[test]
+fn a_version_that_we_do_not_speak_is_refused_both_ways() {
+    for subject in crate::subject::all() {
+        for version in [subject.min - 1, subject.max + 1, i16::MIN, i16::MAX] {
+            assert!(!subject.decodes(Bytes::from_static(&[0; 64]), version));
+            assert!(subject.default(version).is_err());
+        }
+    }
+}
