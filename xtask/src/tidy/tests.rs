@@ -171,13 +171,16 @@ fn an_arrow_against_the_line_is_found() {
 #[test]
 fn a_row_of_the_error_table_needs_a_test_that_exists() {
     let head = "# Errors\n\n| input | answer | test |\n|---|---|---|\n";
-    let test =
-        core("fetch/tests.rs", "//! T.\n#[test]\nfn it_is_refused() {}\n\nfn no_test() {}\n");
+    let test = core(
+        "fetch/tests.rs",
+        "//! T.\n#[test]\nfn it_is_refused() {}\n\nfn no_test() {}\n\n    #[tokio::test]\n    async fn it_waits() {}\n",
+    );
     let check = |row: &str| {
         let table = Source::new("docs/errors.md", &format!("{head}{row}\n"));
         errors::problems(&[table], std::slice::from_ref(&test)).len()
     };
     assert_eq!(check("| a | b | `core::it_is_refused` |"), 0);
+    assert_eq!(check("| a | b | `core::it_is_refused` `core::it_waits` |"), 0);
     assert_eq!(check("| a | b | `core::it_is_missing` |"), 1);
     assert_eq!(check("| a | b | `client::it_is_refused` |"), 1);
     assert_eq!(check("| a | b | `core::no_test` |"), 1);
