@@ -45,7 +45,7 @@ fn exists(test: &str, sources: &[Source]) -> bool {
 fn has_test(text: &str, name: &str) -> bool {
     let signature = format!("fn {name}(");
     let Some((before, _)) = text.split_once(&signature) else { return false };
-    let above = before.rsplit_once('\n').map_or("", |(above, _)| above).lines().rev().take(6);
+    let above = before.rsplit('\n').skip(1).take(6);
     above.take_while(|line| !line.starts_with('}') && !line.trim().is_empty()).any(|line| {
         let line = line.trim();
         line.starts_with("#[") && line.contains("test")
