@@ -183,23 +183,34 @@ impl Cluster {
         self.wait_gone(node, process, STOP_WITHIN).await
     }
 
-    /// Takes all processor time from `node`, as a long pause of its machine would.
+    /// Takes all processor time from `node`, as a long pause of its machine would. Returns when
+    /// it has stopped.
+    ///
+    /// Cancel safe: the signal is sent before anything is waited for.
     ///
     /// # Errors
     ///
     /// [`LabError::NodeUnknown`], [`LabError::NodeState`] unless it is running.
-    pub fn freeze(&self, node: Node) -> Result<(), LabError> {
+    pub async fn freeze(&self, node: Node) -> Result<(), LabError> {
         self.expect(node, &[NodeState::Running])?.signal(Signal::STOP);
+        while self.state(node) == NodeState::Running {
+            tokio::time::sleep(POLL).await;
+        }
         Ok(())
     }
 
-    /// Gives the time back that [`freeze`](Self::freeze) took.
+    /// Gives the time back that [`freeze`](Self::freeze) took. Returns when it runs again.
+    ///
+    /// Cancel safe: the signal is sent before anything is waited for.
     ///
     /// # Errors
     ///
     /// [`LabError::NodeUnknown`], [`LabError::NodeState`] unless it is frozen.
-    pub fn thaw(&self, node: Node) -> Result<(), LabError> {
+    pub async fn thaw(&self, node: Node) -> Result<(), LabError> {
         self.expect(node, &[NodeState::Frozen])?.signal(Signal::CONT);
+        while self.state(node) == NodeState::Frozen {
+            tokio::time::sleep(POLL).await;
+        }
         Ok(())
     }
 

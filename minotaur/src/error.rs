@@ -228,6 +228,19 @@ pub enum LabError {
 }
 
 impl LabError {
+    /// Whether the machine lacks what real Kafka needs: Java, Maven or its repository. Nothing is
+    /// wrong with the lab or with Kafka then.
+    #[must_use]
+    pub const fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::JavaMissing { .. }
+                | Self::JavaTooOld { .. }
+                | Self::MavenMissing { .. }
+                | Self::MavenOffline { .. }
+        )
+    }
+
     /// For `map_err`: the same words for every file operation.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

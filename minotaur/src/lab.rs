@@ -255,7 +255,7 @@ impl Lab {
         let name = spec.name.clone().unwrap_or_else(|| free_name(spec.system.version, &entries));
         let plan = Plan::new(spec, &name, &self.home.clusters(), &ports);
         let Some(plan) = plan else { return Err(port::too_few(needed)) };
-        check_unused(&plan.data)?;
+        check_unused(&plan)?;
         make_directory(&self.home.clusters())?;
         let entry = Entry { plan, java: kit.java.program.clone(), owner: ProcessId::own() };
         entry.create(&self.home)?;
@@ -264,9 +264,9 @@ impl Lab {
 }
 
 /// A data directory outside of the home may be another home's.
-fn check_unused(data: &Path) -> Result<(), LabError> {
-    if data.exists() {
-        return Err(LabError::DataExists { path: data.to_owned() });
+fn check_unused(plan: &Plan) -> Result<(), LabError> {
+    if !plan.data.starts_with(&plan.directory) && plan.data.exists() {
+        return Err(LabError::DataExists { path: plan.data.clone() });
     }
     Ok(())
 }

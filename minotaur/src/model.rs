@@ -211,7 +211,7 @@ mod tests {
         let spec = LabSpec::parse(text).unwrap().nodes(nodes).unwrap();
         let ports: Vec<u16> =
             (20_000..20_000 + u16::try_from(Plan::ports_needed(&spec)).unwrap()).collect();
-        Plan::new(&spec, "c", Path::new("/home/clusters"), &ports).unwrap()
+        Plan::new(&spec, "c", Path::new("/lab/clusters"), &ports).unwrap()
     }
 
     #[test]

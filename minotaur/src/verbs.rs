@@ -156,8 +156,8 @@ async fn on_node(lab: &Lab, format: Format, action: Action, target: Target) -> R
         Action::Kill => cluster.kill(node).await?,
         Action::Stop => cluster.stop(node).await?,
         Action::Start => cluster.start(node).await?,
-        Action::Pause => cluster.freeze(node)?,
-        Action::Resume => cluster.thaw(node)?,
+        Action::Pause => cluster.freeze(node).await?,
+        Action::Resume => cluster.thaw(node).await?,
     }
     Ok(output::done(format, &cluster)?)
 }

@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 
 use crate::versions::{Era, KafkaVersion, Logging};
 
-/// The goal that copies the closure.
-pub(crate) const GOAL: &str = "dependency:copy-dependencies";
+/// The goal that copies the closure. Named in full: else Maven asks the network which plugin and
+/// which version is meant.
+pub(crate) const GOAL: &str =
+    "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
 /// An artefact: group, name, version.
 type Coordinate<'a> = (&'a str, &'a str, &'a str);
