@@ -3,6 +3,7 @@
 use clap::Args;
 use crc_fast::crc32_iscsi;
 
+use crate::cell::Cell;
 use crate::error::Error;
 use crate::values::Values;
 use forebay_protocol::records::codec::{Codec, Compressor, Levels};
@@ -12,6 +13,11 @@ use forebay_protocol::records::codec::{Codec, Compressor, Levels};
 pub(crate) const HEAD: usize = 16;
 /// About so many bytes of values lie ready, so that codecs and caches see variety.
 const VARIETY: usize = 8 << 20;
+
+/// When all batches begin: milliseconds since 1970.
+const START: i64 = 1_700_000_000_000;
+/// So many records share a millisecond.
+const STEP: i32 = 16;
 
 /// What one topic holds.
 #[derive(Clone, Copy, Debug, Args)]
@@ -39,6 +45,21 @@ pub(crate) struct Shape {
 fn codec(name: &str) -> Result<Codec, String> {
     let known = Codec::ALL.into_iter().find(|codec| codec.name() == name);
     known.ok_or_else(|| "one of none, gzip, snappy, lz4, zstd".to_owned())
+}
+
+impl Shape {
+    /// What a cell's topic holds.
+    pub(crate) fn of(cell: &Cell) -> Self {
+        let partitions = i64::from(cell.partitions.max(1));
+        Self {
+            record_size: cell.record_size,
+            key_size: 0,
+            headers: 0,
+            records_per_batch: cell.records_per_batch,
+            codec: cell.codec,
+            records_per_partition: cell.records.cast_signed() / partitions,
+        }
+    }
 }
 
 /// A log without beginning: batches of one record count, repeated for ever.
@@ -110,8 +131,8 @@ fn batch(shape: &Shape, values: &mut Values) -> Result<Vec<u8>, Error> {
     let mut covered = Vec::with_capacity(body.len() + 40);
     covered.extend_from_slice(&[0, shape.codec.id()]);
     covered.extend_from_slice(&(count - 1).to_be_bytes());
-    covered.extend_from_slice(&1_700_000_000_000_i64.to_be_bytes());
-    covered.extend_from_slice(&1_700_000_000_999_i64.to_be_bytes());
+    covered.extend_from_slice(&START.to_be_bytes());
+    covered.extend_from_slice(&(START + i64::from((count - 1) / STEP)).to_be_bytes());
     // No producer id, epoch and sequence.
     covered.extend_from_slice(&[0xff; 14]);
     covered.extend_from_slice(&count.to_be_bytes());
@@ -128,7 +149,7 @@ fn batch(shape: &Shape, values: &mut Values) -> Result<Vec<u8>, Error> {
 
 fn record(shape: &Shape, values: &mut Values, delta: i32) -> Vec<u8> {
     let mut record = vec![0];
-    put_varint(&mut record, i64::from(delta / 16));
+    put_varint(&mut record, i64::from(delta / STEP));
     put_varint(&mut record, i64::from(delta));
     if shape.key_size == 0 {
         put_varint(&mut record, -1);

@@ -1,6 +1,7 @@
 //! Which loads are measured, and what must hold for them? The tables are the suite's contents.
 
-use serde::Serialize;
+use forebay_protocol::records::codec::Codec;
+use serde::{Serialize, Serializer};
 
 /// Where a cell's records come from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -21,7 +22,8 @@ pub(crate) struct Cell {
     /// Bytes of each value.
     pub(crate) record_size: usize,
     pub(crate) records_per_batch: i32,
-    pub(crate) codec: &'static str,
+    #[serde(serialize_with = "name_of")]
+    pub(crate) codec: Codec,
     pub(crate) partitions: i32,
     /// Records that each client reads in each round.
     pub(crate) records: u64,
@@ -36,12 +38,16 @@ impl Cell {
     }
 }
 
+fn name_of<S: Serializer>(codec: &Codec, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(codec.name())
+}
+
 /// A cell with 8 partitions that is part of the standard suite.
 const fn standard(
     name: &'static str,
     source: Source,
     (record_size, records_per_batch): (usize, i32),
-    codec: &'static str,
+    codec: Codec,
     records: u64,
 ) -> Cell {
     let partitions = 8;
@@ -73,21 +79,21 @@ const SMALL_FEW: (usize, i32) = (100, 10);
 
 /// Every load there is.
 pub(crate) const CELLS: [Cell; 15] = [
-    standard("replay-100-none", Source::Replay, SMALL, "none", 8_000_000),
-    standard("replay-100-lz4", Source::Replay, SMALL, "lz4", 6_000_000),
-    standard("replay-100-zstd", Source::Replay, SMALL, "zstd", 3_000_000),
-    standard("replay-1k-none", Source::Replay, LARGE, "none", 2_000_000),
-    standard("replay-1k-lz4", Source::Replay, LARGE, "lz4", 1_000_000),
-    standard("replay-1k-zstd", Source::Replay, LARGE, "zstd", 500_000),
-    extra(standard("replay-100-snappy", Source::Replay, SMALL, "snappy", 6_000_000), 8),
-    extra(standard("replay-100-gzip", Source::Replay, SMALL, "gzip", 2_000_000), 8),
-    extra(standard("replay-100-none-x1", Source::Replay, SMALL, "none", 8_000_000), 1),
-    extra(standard("replay-100-none-x64", Source::Replay, SMALL, "none", 8_000_000), 64),
-    extra(standard("replay-100-none-b10", Source::Replay, SMALL_FEW, "none", 6_000_000), 8),
-    extra(standard("replay-1k-none-b16", Source::Replay, LARGE_FEW, "none", 2_000_000), 8),
-    standard("live-100-none", Source::Live, SMALL, "none", 20_000_000),
-    standard("live-100-lz4", Source::Live, SMALL, "lz4", 20_000_000),
-    standard("live-1k-none", Source::Live, LARGE, "none", 5_000_000),
+    standard("replay-100-none", Source::Replay, SMALL, Codec::None, 8_000_000),
+    standard("replay-100-lz4", Source::Replay, SMALL, Codec::Lz4, 6_000_000),
+    standard("replay-100-zstd", Source::Replay, SMALL, Codec::Zstd, 3_000_000),
+    standard("replay-1k-none", Source::Replay, LARGE, Codec::None, 2_000_000),
+    standard("replay-1k-lz4", Source::Replay, LARGE, Codec::Lz4, 1_000_000),
+    standard("replay-1k-zstd", Source::Replay, LARGE, Codec::Zstd, 500_000),
+    extra(standard("replay-100-snappy", Source::Replay, SMALL, Codec::Snappy, 6_000_000), 8),
+    extra(standard("replay-100-gzip", Source::Replay, SMALL, Codec::Gzip, 2_000_000), 8),
+    extra(standard("replay-100-none-x1", Source::Replay, SMALL, Codec::None, 8_000_000), 1),
+    extra(standard("replay-100-none-x64", Source::Replay, SMALL, Codec::None, 8_000_000), 64),
+    extra(standard("replay-100-none-b10", Source::Replay, SMALL_FEW, Codec::None, 6_000_000), 8),
+    extra(standard("replay-1k-none-b16", Source::Replay, LARGE_FEW, Codec::None, 2_000_000), 8),
+    standard("live-100-none", Source::Live, SMALL, Codec::None, 20_000_000),
+    standard("live-100-lz4", Source::Live, SMALL, Codec::Lz4, 20_000_000),
+    standard("live-1k-none", Source::Live, LARGE, Codec::None, 5_000_000),
 ];
 
 /// The cell of this name.

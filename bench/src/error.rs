@@ -4,6 +4,8 @@ use std::io;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use forebay_protocol::decode::DecodeError;
+use forebay_protocol::wire::EncodeError;
 use thiserror::Error;
 
 /// Why a measuring program gave up.
@@ -21,6 +23,12 @@ pub(crate) enum Error {
     /// The broker answered with an error of Kafka's.
     #[error("{what} answered error code {code}; see Kafka's table of error codes")]
     Refused { what: &'static str, code: i16 },
+    /// A request that its version cannot carry.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// A response that is not what it should be.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
     /// The topic ran out before enough records were read.
     #[error(
         "the topic gave {delivered} of {wanted} records and then nothing; fill it or ask for fewer"

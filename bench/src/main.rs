@@ -6,6 +6,7 @@ mod canned;
 mod cell;
 mod client;
 mod error;
+mod fill;
 mod floor;
 mod meter;
 mod replay;
@@ -30,6 +31,8 @@ enum Command {
     Replay(replay::Options),
     /// The least a consumer must do: read, check, inflate, walk.
     Floor(floor::Options),
+    /// Makes the topics of the live cells on a real broker.
+    Fill(fill::Options),
     /// All clients in turn, round after round, with a table and verdicts.
     Rounds(rounds::Options),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Replay(options) => replay::run(options),
         Command::Floor(options) => floor::run(&options),
+        Command::Fill(options) => fill::run(&options),
         Command::Rounds(options) => rounds::run(&options),
     };
     match outcome {

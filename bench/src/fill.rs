@@ -1,0 +1,145 @@
+//! How does a real broker come by the records of the live cells? The same bytes as in replay.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use bytes::Bytes;
+use clap::Args;
+use forebay_protocol::api::Request;
+use forebay_protocol::messages::create_topics_request::{
+    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
+use forebay_protocol::messages::produce_request::{
+    PartitionProduceData, ProduceRequest, TopicProduceData,
+};
+use forebay_protocol::{request, response};
+
+use crate::canned::{Canned, Shape};
+use crate::cell::{self, CELLS, Cell, Source};
+use crate::error::Error;
+
+/// Versions that every broker from 2.8 to 4.4 knows, with topics by name.
+const CREATE_TOPICS: i16 = 5;
+const PRODUCE: i16 = 8;
+const TOPIC_ALREADY_EXISTS: i16 = 36;
+/// Milliseconds until the broker gives up.
+const TIMEOUT: i32 = 30_000;
+/// About so many bytes go to each partition in one request.
+const REQUEST: usize = 512 << 10;
+
+/// Which topics to make.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// A broker that leads everything, as in a cluster of one.
+    #[arg(long)]
+    bootstrap_servers: String,
+    /// Live cells to fill; all of them by default. A topic that exists is left alone.
+    cells: Vec<String>,
+    /// Records of every cell divided by this.
+    #[arg(long, default_value_t = 1)]
+    divide: u64,
+}
+
+/// Makes the topics and writes their records.
+///
+/// # Errors
+///
+/// When a cell is unknown, or the broker cannot be reached or refuses.
+pub(crate) fn run(options: &Options) -> Result<(), Error> {
+    let mut broker = Broker::connect(&options.bootstrap_servers)?;
+    for cell in CELLS.iter().filter(|cell| cell.source == Source::Live) {
+        if options.cells.is_empty() || options.cells.iter().any(|name| name == cell.name) {
+            fill(&mut broker, &cell.divided(options.divide))?;
+        }
+    }
+    let unknown = options.cells.iter().find(|name| cell::named(name).is_none());
+    unknown.map_or(Ok(()), |name| Err(Error::UnknownCell { name: name.clone() }))
+}
+
+fn fill(broker: &mut Broker, cell: &Cell) -> Result<(), Error> {
+    if !broker.create(cell)? {
+        println!("{}: exists already", cell.name);
+        return Ok(());
+    }
+    let canned = Canned::new(&Shape::of(cell))?;
+    let per_request = (REQUEST / canned.mean_size()).max(1);
+    let mut base = 0;
+    while canned.at(base).is_some() {
+        let mut records = Vec::new();
+        for _ in 0..per_request {
+            records.extend_from_slice(canned.at(base).unwrap_or_default());
+            base = canned.after(base);
+        }
+        broker.produce(cell, &Bytes::from(records))?;
+    }
+    println!("{}: {} records in {} partitions", cell.name, cell.records, cell.partitions);
+    Ok(())
+}
+
+/// One connection on which requests wait for their responses.
+struct Broker {
+    socket: TcpStream,
+    correlation: i32,
+}
+
+impl Broker {
+    fn connect(address: &str) -> Result<Self, Error> {
+        let socket = TcpStream::connect(address).map_err(Error::io("connect to the broker"))?;
+        socket.set_nodelay(true).map_err(Error::io("set TCP_NODELAY"))?;
+        Ok(Self { socket, correlation: 0 })
+    }
+
+    fn ask<R: Request>(&mut self, version: i16, asked: &R) -> Result<R::Response, Error> {
+        self.correlation += 1;
+        let frame = request::encode(asked, version, self.correlation, None)?;
+        self.socket.write_all(&frame).map_err(Error::io("send a request"))?;
+        let mut len = [0; 4];
+        self.socket.read_exact(&mut len).map_err(Error::io("read a response"))?;
+        let mut frame = vec![0; usize::try_from(i32::from_be_bytes(len)).unwrap_or(0)];
+        self.socket.read_exact(&mut frame).map_err(Error::io("read a response"))?;
+        Ok(response::decode::<R>(Bytes::from(frame), version, self.correlation)?)
+    }
+
+    /// Makes the topic; false if it was there.
+    fn create(&mut self, cell: &Cell) -> Result<bool, Error> {
+        // The records carry a date of long ago, and must stay all the same.
+        let keep = CreatableTopicConfig { name: "retention.ms".into(), value: Some("-1".into()) };
+        let topic = CreatableTopic {
+            name: cell.name.into(),
+            num_partitions: cell.partitions,
+            replication_factor: 1,
+            configs: vec![keep],
+            ..Default::default()
+        };
+        let asked =
+            CreateTopicsRequest { topics: vec![topic], timeout_ms: TIMEOUT, ..Default::default() };
+        let answer = self.ask(CREATE_TOPICS, &asked)?;
+        match answer.topics.first().map_or(-1, |topic| topic.error_code) {
+            0 => Ok(true),
+            TOPIC_ALREADY_EXISTS => Ok(false),
+            code => Err(Error::Refused { what: "CreateTopics", code }),
+        }
+    }
+
+    /// Appends the same records to every partition.
+    fn produce(&mut self, cell: &Cell, records: &Bytes) -> Result<(), Error> {
+        let partition = |index| PartitionProduceData { index, records: Some(records.clone()) };
+        let topic = TopicProduceData {
+            name: cell.name.into(),
+            partition_data: (0..cell.partitions).map(partition).collect(),
+            ..Default::default()
+        };
+        let asked = ProduceRequest {
+            acks: 1,
+            timeout_ms: TIMEOUT,
+            topic_data: vec![topic],
+            ..Default::default()
+        };
+        let answer = self.ask(PRODUCE, &asked)?;
+        let partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+        match partitions.map(|partition| partition.error_code).find(|code| *code != 0) {
+            None => Ok(()),
+            Some(code) => Err(Error::Refused { what: "Produce", code }),
+        }
+    }
+}
