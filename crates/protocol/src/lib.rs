@@ -9,6 +9,7 @@ pub mod decode;
 pub mod error_code;
 pub mod fetch_stream;
 pub mod frame;
+pub mod group;
 pub mod messages;
 pub mod records;
 pub mod request;

@@ -8,16 +8,16 @@ use std::process::Command;
 use super::definition::Versions;
 use super::plan::{NEWEST, OLDER, Plan};
 
-/// The program that fills and writes Kafka's classes.
-const PROGRAM: &str = "crates/protocol/tests/java/MessageGoldens.java";
+/// Where the programs are that make Kafka's classes write.
+const PROGRAMS: &str = "crates/protocol/tests/java";
 
 /// Why no goldens could be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GoldensError {
     #[error("`java` did not start ({0}): install a JDK, 17 or newer")]
     NoJava(io::Error),
-    #[error("{PROGRAM} failed: {words}")]
-    Java { words: String },
+    #[error("{program} failed: {words}")]
+    Java { program: &'static str, words: String },
     #[error("{path}: {source}")]
     Write { path: PathBuf, source: io::Error },
 }
@@ -34,25 +34,36 @@ pub(crate) fn write(
         let there = messages.filter(|(_, versions)| !versions.is_empty());
         there.map(|(name, it)| format!("{name}:{}-{}", it.min, it.max)).collect::<Vec<_>>()
     };
-    run(root, NEWEST, newest, &wanted(|it| it.newest()))?;
-    run(root, OLDER, older, &wanted(|it| it.older))
+    let program = Program { name: "MessageGoldens.java", words: wanted(|it| it.newest()) };
+    program.run(root, newest, &format!("kafka-{NEWEST}.txt"))?;
+    let program = Program { name: "MessageGoldens.java", words: wanted(|it| it.older) };
+    program.run(root, older, &format!("kafka-{OLDER}.txt"))?;
+    let program = Program { name: "GroupGoldens.java", words: Vec::new() };
+    program.run(root, newest, &format!("group-{NEWEST}.txt"))
 }
 
-fn run(root: &Path, kafka: &str, jar: &Path, messages: &[String]) -> Result<(), GoldensError> {
-    let output = Command::new("java")
-        .arg("-cp")
-        .arg(jar)
-        .arg(root.join(PROGRAM))
-        .args(messages)
-        .output()
-        .map_err(GoldensError::NoJava)?;
-    if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(GoldensError::Java { words });
+struct Program {
+    name: &'static str,
+    words: Vec<String>,
+}
+
+impl Program {
+    fn run(&self, root: &Path, jar: &Path, golden: &str) -> Result<(), GoldensError> {
+        let output = Command::new("java")
+            .arg("-cp")
+            .arg(jar)
+            .arg(root.join(PROGRAMS).join(self.name))
+            .args(&self.words)
+            .output()
+            .map_err(GoldensError::NoJava)?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(GoldensError::Java { program: self.name, words });
+        }
+        let path = root.join("crates/protocol/tests/goldens").join(golden);
+        let folder = path.parent().unwrap_or(root);
+        fs::create_dir_all(folder)
+            .and_then(|()| fs::write(&path, &output.stdout))
+            .map_err(|source| GoldensError::Write { path, source })
     }
-    let path = root.join(format!("crates/protocol/tests/goldens/kafka-{kafka}.txt"));
-    let folder = path.parent().unwrap_or(root);
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(&path, &output.stdout))
-        .map_err(|source| GoldensError::Write { path, source })
 }
