@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::batch::{Attributes, HEADER_LEN, MAGIC, PREFIX_LEN, ProduceKind, crc_of};
 use super::codec::{Codec, CodecError, Compressor};
 use super::header::Header;
-use super::varint::{length_len, put_length, put_signed, signed_len};
+use super::varint::{Numbers, length_len, signed_len};
 
 /// Where the checksum stands in a batch.
 const CRC_AT: usize = 17;
@@ -87,6 +87,8 @@ pub struct BatchBuilder {
     /// Room for the header, and the records behind it.
     bytes: Vec<u8>,
     limit: usize,
+    /// Bytes of the last batch, which the next one will probably have too.
+    last_size: usize,
     count: u32,
     base_timestamp: i64,
     max_timestamp: i64,
@@ -100,6 +102,7 @@ impl BatchBuilder {
         Self {
             bytes: Vec::new(),
             limit: limit.min(MOST),
+            last_size: 0,
             count: 0,
             base_timestamp: -1,
             max_timestamp: -1,
@@ -166,7 +169,7 @@ impl BatchBuilder {
     #[cold]
     fn begin(&mut self, record: usize) {
         self.bytes.clear();
-        self.bytes.reserve(HEADER_LEN + record);
+        self.bytes.reserve(self.last_size.max(HEADER_LEN + record) + SLACK);
         self.bytes.resize(HEADER_LEN, 0);
     }
 
@@ -183,6 +186,7 @@ impl BatchBuilder {
         if self.count == 0 {
             return Ok(None);
         }
+        self.last_size = self.bytes.len();
         let mut bytes = if codec == Codec::None {
             std::mem::take(&mut self.bytes)
         } else {
@@ -339,28 +343,33 @@ fn part_len(part: Option<&[u8]>) -> usize {
 /// Appends a record whose body has `body` bytes.
 #[inline]
 pub(super) fn put_record(out: &mut Vec<u8>, record: &NewRecord<'_>, deltas: Deltas, body: usize) {
-    out.reserve(length_len(body) + body);
-    put_length(out, body);
-    out.push(0);
-    put_signed(out, deltas.timestamp);
-    put_signed(out, deltas.offset.into());
-    put_part(out, record.key);
-    put_part(out, record.value);
-    put_length(out, record.headers.len());
+    out.reserve(body + SLACK);
+    let mut numbers = Numbers::new(out);
+    numbers.length(body);
+    numbers.byte(0);
+    numbers.signed(deltas.timestamp);
+    numbers.signed(deltas.offset.into());
+    put_part(&mut numbers, record.key);
+    put_part(&mut numbers, record.value);
+    numbers.length(record.headers.len());
     for header in record.headers {
-        put_part(out, Some(header.key));
-        put_part(out, header.value);
+        put_part(&mut numbers, Some(header.key));
+        put_part(&mut numbers, header.value);
     }
+    numbers.flush();
 }
 
-#[inline]
-fn put_part(out: &mut Vec<u8>, part: Option<&[u8]>) {
+/// More than the length of a record and the room that numbers are written into.
+const SLACK: usize = 16;
+
+#[inline(always)]
+fn put_part(numbers: &mut Numbers<'_>, part: Option<&[u8]>) {
     match part {
         Some(part) => {
-            put_length(out, part.len());
-            out.extend_from_slice(part);
+            numbers.length(part.len());
+            numbers.bytes(part);
         }
-        None => out.push(1),
+        None => numbers.signed(-1),
     }
 }
 

@@ -32,11 +32,11 @@ pub struct RecordRef<'a> {
 
 /// Where the parts of a record stand in its bytes: 32 bytes in place of three slices.
 ///
-/// An owned record is a shared buffer and these. Offset and timestamp count from the batch's.
+/// An owned record is a shared buffer and these.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct RecordPositions {
-    /// Milliseconds after the batch's base timestamp; may be negative.
-    pub timestamp_delta: i64,
+    /// Milliseconds since 1970, as in [`RecordRef`].
+    pub timestamp: i64,
     /// Distance from the batch's base offset.
     pub offset_delta: u32,
     key_at: u32,
@@ -109,9 +109,10 @@ pub struct Records<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Origin {
     base_offset: i64,
+    /// What timestamps count from, or the timestamp of all records when the broker stamped them.
     base_timestamp: i64,
-    /// The one timestamp of all records when the broker stamped the batch.
-    append_time: Option<i64>,
+    /// All bits when timestamps count, none when the broker stamped the batch.
+    timestamp_mask: i64,
     last_delta: u32,
     count: u32,
     /// Where the section ends in the buffer that positions count from.
@@ -123,11 +124,15 @@ impl<'a> Records<'a> {
     #[inline]
     #[must_use]
     pub fn new(header: &BatchHeader, section: &'a [u8]) -> Self {
-        let append_time = header.attributes.is_log_append_time().then_some(header.max_timestamp);
+        let (base_timestamp, timestamp_mask) = if header.attributes.is_log_append_time() {
+            (header.max_timestamp, 0)
+        } else {
+            (header.base_timestamp, -1)
+        };
         let batch = Origin {
             base_offset: header.base_offset.0,
-            base_timestamp: header.base_timestamp,
-            append_time,
+            base_timestamp,
+            timestamp_mask,
             last_delta: header.last_offset_delta.cast_unsigned(),
             count: header.count,
             section_end: small(section.len()),
@@ -154,7 +159,7 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     /// As the iterator.
-    #[inline]
+    #[inline(always)]
     pub fn next_positions(&mut self) -> Option<Result<RecordPositions, RecordsError>> {
         let section_end = self.batch.section_end;
         Some(self.step()?.map(|record| record.positions(section_end)))
@@ -165,16 +170,24 @@ impl<'a> Records<'a> {
         if self.left == 0 {
             return self.finish();
         }
-        match Parsed::take(&mut self.rest) {
-            Ok(record) => match self.check_offset(record.offset_delta) {
-                Ok(()) => {
-                    self.left -= 1;
-                    Some(Ok(record))
-                }
-                Err(fault) => Some(Err(self.fail(Field::Offset, fault))),
-            },
+        let parsed = Parsed::take(&mut self.rest).and_then(|record| self.rebase(record));
+        match parsed {
+            Ok(record) => {
+                self.left -= 1;
+                Some(Ok(record))
+            }
             Err((field, fault)) => Some(Err(self.fail(field, fault))),
         }
+    }
+
+    /// Checks the offset's delta and makes the timestamp's a timestamp.
+    #[inline(always)]
+    fn rebase(&mut self, mut record: Parsed<'a>) -> Result<Parsed<'a>, Broken> {
+        self.check_offset(record.offset_delta).map_err(|fault| (Field::Offset, fault))?;
+        let delta = record.timestamp & self.batch.timestamp_mask;
+        let timestamp = self.batch.base_timestamp.checked_add(delta);
+        record.timestamp = timestamp.ok_or((Field::Timestamp, Fault::OutOfRange))?;
+        Ok(record)
     }
 
     #[inline(always)]
@@ -188,14 +201,6 @@ impl<'a> Records<'a> {
         }
         self.next_delta = delta + 1;
         Ok(())
-    }
-
-    #[inline(always)]
-    fn timestamp(&self, delta: i64) -> Option<i64> {
-        match self.batch.append_time {
-            Some(time) => Some(time),
-            None => self.batch.base_timestamp.checked_add(delta),
-        }
     }
 
     #[inline]
@@ -218,19 +223,15 @@ impl<'a> Records<'a> {
 impl<'a> Iterator for Records<'a> {
     type Item = Result<RecordRef<'a>, RecordsError>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
         let record = match self.step()? {
             Ok(record) => record,
             Err(error) => return Some(Err(error)),
         };
-        let Some(timestamp) = self.timestamp(record.timestamp_delta) else {
-            self.left += 1;
-            return Some(Err(self.fail(Field::Timestamp, Fault::OutOfRange)));
-        };
         Some(Ok(RecordRef {
             offset: Offset(self.batch.base_offset + i64::from(record.offset_delta)),
-            timestamp,
+            timestamp: record.timestamp,
             key: record.key,
             value: record.value,
             headers: record.headers,
@@ -242,7 +243,8 @@ impl<'a> Iterator for Records<'a> {
 ///
 /// What is not used by the caller costs nothing: all of it is inlined.
 struct Parsed<'a> {
-    timestamp_delta: i64,
+    /// As it stands in the record, a delta, until it is rebased.
+    timestamp: i64,
     offset_delta: i32,
     key: Option<&'a [u8]>,
     value: Option<&'a [u8]>,
@@ -263,8 +265,7 @@ impl<'a> Parsed<'a> {
         let body = take_part(rest, Field::Length)?.ok_or((Field::Length, Fault::OutOfRange))?;
         let (_attributes, mut body) =
             body.split_first().ok_or((Field::Attributes, Fault::Overrun))?;
-        let timestamp_delta =
-            take_signed_long(&mut body).ok_or((Field::Timestamp, Fault::Overrun))?;
+        let timestamp = take_signed_long(&mut body).ok_or((Field::Timestamp, Fault::Overrun))?;
         let offset_delta = take_signed(&mut body).ok_or((Field::Offset, Fault::Overrun))?;
         let key = take_part(&mut body, Field::Key)?;
         let after_key = body.len();
@@ -273,7 +274,7 @@ impl<'a> Parsed<'a> {
         let headers = Headers::open(body).map_err(|fault| (Field::Headers, fault))?;
         let after_record = rest.len();
         Ok(Self {
-            timestamp_delta,
+            timestamp,
             offset_delta,
             key,
             value,
@@ -292,7 +293,7 @@ impl<'a> Parsed<'a> {
         let key_end = end.wrapping_sub(small(self.after_key));
         let value_end = end.wrapping_sub(small(self.after_value));
         RecordPositions {
-            timestamp_delta: self.timestamp_delta,
+            timestamp: self.timestamp,
             offset_delta: self.offset_delta.cast_unsigned(),
             key_at: key_end.wrapping_sub(if key_len == NULL { 0 } else { key_len }),
             key_len,

@@ -63,27 +63,89 @@ fn take_long_form(rest: &mut &[u8], longest: u32) -> Option<u64> {
     None
 }
 
-/// Appends an unsigned varint.
-#[inline]
-fn put_unsigned(out: &mut Vec<u8>, value: u64) {
-    let mut left = value;
-    while left >= 0x80 {
-        out.push(low_seven(left) | 0x80);
-        left >>= 7;
+/// Appends small numbers to a buffer, gathering up to eight bytes in a register.
+///
+/// Bytes pushed one by one each ask for room; a record has six numbers in front of its value.
+#[derive(Debug)]
+pub(crate) struct Numbers<'a> {
+    out: &'a mut Vec<u8>,
+    gathered: u64,
+    /// How many bytes were gathered.
+    len: usize,
+}
+
+impl<'a> Numbers<'a> {
+    /// A writer to the end of `out`.
+    #[inline(always)]
+    pub(crate) const fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, gathered: 0, len: 0 }
     }
-    out.push(low_seven(left));
-}
 
-/// Appends a zigzag varint.
-#[inline]
-pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
-    put_unsigned(out, zigzag(value));
-}
+    /// Adds one byte.
+    #[inline(always)]
+    pub(crate) fn byte(&mut self, byte: u8) {
+        self.gather(byte.into(), 1);
+    }
 
-/// Appends a length or count as a zigzag varint.
-#[inline]
-pub(crate) fn put_length(out: &mut Vec<u8>, length: usize) {
-    put_unsigned(out, (length as u64) << 1);
+    /// Adds a zigzag varint.
+    #[inline(always)]
+    pub(crate) fn signed(&mut self, value: i64) {
+        self.unsigned(zigzag(value));
+    }
+
+    /// Adds a length or count as a zigzag varint.
+    #[inline(always)]
+    pub(crate) fn length(&mut self, length: usize) {
+        self.unsigned((length as u64) << 1);
+    }
+
+    /// Adds bytes as they are.
+    #[inline(always)]
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.flush();
+        self.out.extend_from_slice(bytes);
+    }
+
+    #[inline(always)]
+    fn unsigned(&mut self, value: u64) {
+        if value < 0x80 {
+            self.gather(value, 1);
+        } else if value < 0x4000 {
+            self.gather(value & 0x7f | 0x80 | value >> 7 << 8, 2);
+        } else {
+            self.long(value);
+        }
+    }
+
+    #[inline(never)]
+    fn long(&mut self, value: u64) {
+        let mut left = value;
+        while left >= 0x80 {
+            self.gather(left & 0x7f | 0x80, 1);
+            left >>= 7;
+        }
+        self.gather(left, 1);
+    }
+
+    #[inline(always)]
+    fn gather(&mut self, bits: u64, len: usize) {
+        if self.len + len > 8 {
+            self.flush();
+        }
+        self.gathered |= bits << (8 * self.len);
+        self.len += len;
+    }
+
+    /// Writes what was gathered. To be called at the end.
+    #[inline(always)]
+    pub(crate) fn flush(&mut self) {
+        // A copy of a fixed size is one instruction, one of a varying size is a call.
+        let end = self.out.len() + self.len;
+        self.out.extend_from_slice(&self.gathered.to_le_bytes());
+        self.out.truncate(end);
+        self.gathered = 0;
+        self.len = 0;
+    }
 }
 
 /// How many bytes the zigzag varint of `value` takes.
@@ -100,18 +162,13 @@ pub(crate) const fn length_len(length: usize) -> usize {
 
 #[inline]
 const fn unsigned_len(value: u64) -> usize {
-    (64 - (value | 1).leading_zeros()).div_ceil(7) as usize
+    // The number of bits divided by 7 and rounded up, without a division.
+    (((63 - (value | 1).leading_zeros()) * 9 + 73) / 64) as usize
 }
 
 #[inline]
 const fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
-}
-
-#[inline]
-const fn low_seven(value: u64) -> u8 {
-    let [low, ..] = value.to_le_bytes();
-    low & 0x7f
 }
 
 #[cfg(test)]
