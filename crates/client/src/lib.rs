@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod budget;
 mod cluster;
 pub mod config;
 mod consumer;
@@ -10,10 +11,22 @@ mod link;
 pub mod net;
 pub mod runtime;
 
+pub use budget::Budget;
 pub use config::{ConfigError, ConsumerConfig, IsolationLevel, OffsetReset, ProducerConfig};
 pub use consumer::control::{ControlHandle, PartitionSummary, Summary};
+pub use consumer::handler::{
+    BoxError, Context, Decision, Failure, FailurePolicy, Handler, HandlerPanic, IntoOutcome,
+    Outcome,
+};
+pub use consumer::pull::{AckError, Batches, PulledBatch};
+pub use consumer::record::{Batch, BatchRecords, Record};
+pub use consumer::stats::{Holds, PartitionStats, Stats};
+pub use consumer::{Consumer, ConsumerBuilder, ConsumerHandle};
 pub use error::{Error, ErrorKind};
 pub use forebay_core::orders::Address;
+pub use forebay_core::work::Order;
+pub use forebay_protocol::records::header::{Header, Headers};
+pub use forebay_protocol::records::record::RecordRef;
 pub use forebay_protocol::types::{
     BrokerId, LeaderEpoch, Offset, Position, TopicName, TopicPartition, Uuid,
 };

@@ -4,6 +4,8 @@
 //! partition and event, at most one frontier per partition and tick), and a sender that waited for
 //! room would stop listening.
 
+use std::task::Poll;
+
 use tokio::sync::mpsc;
 
 /// The sending end of a link. Clones send to the same receiver.
@@ -36,6 +38,11 @@ impl<T> Receiver<T> {
     /// The next message; `None` when all senders are gone. Cancel safe.
     pub(crate) async fn recv(&mut self) -> Option<T> {
         self.0.recv().await
+    }
+
+    /// The next message, for hand-written futures; `None` when all senders are gone.
+    pub(crate) fn poll_recv(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Option<T>> {
+        self.0.poll_recv(cx)
     }
 
     /// The next message if one waits.

@@ -1,6 +1,8 @@
 //! The network side: who dials, and who moves bytes between a socket and a machine.
 
 pub(crate) mod call;
+pub(crate) mod chunk;
 pub mod connector;
+pub(crate) mod lane;
 pub(crate) mod peer;
 pub(crate) mod socket;

@@ -70,6 +70,8 @@ pub struct Shard {
     draining: Vec<Slot>,
     flush_at: Option<Instant>,
     share_told: u64,
+    /// Jobs that workers have.
+    open: usize,
 }
 
 impl Shard {
@@ -87,6 +89,7 @@ impl Shard {
             draining: Vec::new(),
             flush_at: None,
             share_told: 0,
+            open: 0,
         }
     }
 
@@ -170,6 +173,12 @@ impl Shard {
         drains.chain(self.flush_at).min()
     }
 
+    /// Whether nothing is queued and nothing is open.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.reservoir.is_empty() && self.open == 0
+    }
+
     /// The slot table, for those who only look.
     #[must_use]
     pub const fn slots(&self) -> &Slots {
@@ -209,9 +218,10 @@ impl Shard {
                 self.outputs.push_back(Output::Lane(*lane, release));
             }
             if run.is_empty() {
-                tracker.skip(run.next, run.epoch);
+                tracker.skip(now, run.next, run.epoch);
             } else if let Some(jobs) = self.jobs.get_mut(entry.worker.0) {
-                let block = tracker.open(run.next, run.epoch, run.bytes.len() as u64);
+                self.open += 1;
+                let block = tracker.open(now, run.next, run.epoch, run.bytes.len() as u64);
                 jobs.push(Job { run, block });
             }
         }
@@ -246,12 +256,13 @@ impl Shard {
     }
 
     fn progress(&mut self, now: Instant, word: Progress) {
+        self.left_worker(&word);
         let Some(entry) = self.slots.fenced(word.slot, word.fence) else { return };
         // A word about a block that is not open comes from before a restart: it counts no more.
         let counted = match &word.done {
-            Done::All => entry.tracker.finish(word.block),
-            Done::UpTo(position) => entry.tracker.progress(word.block, *position),
-            Done::Ended { at, .. } => entry.tracker.progress(word.block, *at),
+            Done::All => entry.tracker.finish(now, word.block),
+            Done::UpTo(position) => entry.tracker.progress(now, word.block, *position),
+            Done::Ended { at, .. } => entry.tracker.abandon(now, word.block, *at),
         };
         if counted.is_err() {
             return;
@@ -259,11 +270,20 @@ impl Shard {
         Self::touch(&mut self.touched, entry, word.slot);
         self.flush_at.get_or_insert_with(|| now.after(self.config.flush_every));
         if let Done::Ended { why, .. } = word.done {
-            entry.tracker.abandon(word.block);
             self.ended(word.slot, why);
         }
         self.hand_out(now, word.slot);
         self.settle(now, word.slot);
+    }
+
+    /// Also a word of the past says that a worker has one job less, unless the slot was freed: then
+    /// its jobs were counted out at once.
+    fn left_worker(&mut self, word: &Progress) {
+        let entry = self.slots.entry(word.slot);
+        let is_ours = entry.is_some_and(|entry| entry.fence.gain == word.fence.gain);
+        if is_ours && !matches!(word.done, Done::UpTo(_)) {
+            self.open = self.open.saturating_sub(1);
+        }
     }
 
     /// A job ended before its last record.
@@ -345,6 +365,7 @@ impl Shard {
         self.reservoir.clear(slot);
         self.work.release(slot);
         if let Some(entry) = self.slots.remove(slot) {
+            self.open = self.open.saturating_sub(entry.tracker.open_blocks());
             self.outputs.push_back(Output::Gone { slot, worker: entry.worker });
         }
     }

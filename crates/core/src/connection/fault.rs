@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_protocol::decode::DecodeError;
+use forebay_protocol::fetch_stream::StreamError;
 use forebay_protocol::frame::FrameError;
 use forebay_protocol::wire::EncodeError;
 use thiserror::Error;
@@ -57,6 +58,9 @@ pub enum Fault {
     /// The answer does not decode.
     #[error("cannot read the answer: {0}")]
     Malformed(#[from] DecodeError),
+    /// The records part of a Fetch response cannot be read.
+    #[error("cannot read the answer to Fetch: {0}")]
+    Fetch(#[from] StreamError),
     /// The request cannot be written in the version both sides speak.
     #[error("cannot write the request: {0}")]
     Unwritable(#[from] EncodeError),

@@ -76,6 +76,8 @@ pub struct Lane {
     size: ResponseSize,
     /// Most that one partition may bring, in bytes.
     share: u32,
+    /// Cursors on loan here.
+    lent: usize,
     /// Slots that the next request would bring.
     wanted: usize,
     /// Slots that are left alone until a time.
@@ -83,6 +85,8 @@ pub struct Lane {
     turn: usize,
     in_flight: bool,
     response_bytes: u64,
+    /// How long the broker wants no further request (KIP-219).
+    throttle: Duration,
     answering: Option<Answering>,
     runs: Vec<BatchRun>,
     returned: VecDeque<(Cursor, Returned)>,
@@ -147,11 +151,13 @@ impl Lane {
             version: 0,
             size,
             share: PartitionSize::MAX,
+            lent: 0,
             wanted: 0,
             resting: BTreeSet::new(),
             turn: 0,
             in_flight: false,
             response_bytes: 0,
+            throttle: Duration::ZERO,
             answering: None,
             runs: Vec::new(),
             returned: VecDeque::new(),
@@ -193,6 +199,7 @@ impl Lane {
         };
         if let Some(place) = self.slots.get_mut(slot.index()) {
             *place = Some(fetching);
+            self.lent += 1;
         }
         self.want(slot);
     }
@@ -200,6 +207,7 @@ impl Lane {
     /// The shard wants a cursor back. What of it is on the wire will be skipped.
     pub fn recall(&mut self, slot: Slot) -> Option<Cursor> {
         let fetching = self.slots.get_mut(slot.index())?.take()?;
+        self.lent = self.lent.saturating_sub(1);
         if fetching.is_wanted {
             self.wanted = self.wanted.saturating_sub(1);
         }
@@ -227,6 +235,12 @@ impl Lane {
     /// There was no room in the budget for a response of the size that was wanted.
     pub fn handle_no_room(&mut self) {
         self.size.shrink();
+    }
+
+    /// The settings it was made with.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Whether there is something to fetch and nothing on the wire.
@@ -262,6 +276,8 @@ impl Lane {
     /// The front of a response.
     pub fn handle_response_head(&mut self, head: &ResponseHead) {
         self.response_bytes = 0;
+        let millis = u64::try_from(head.throttle_ms).unwrap_or(0);
+        self.throttle = Duration::from_millis(millis.min(THROTTLE_MAX_MS));
         self.session = if head.error_code == 0 {
             self.session.answered(head.session_id)
         } else {
@@ -361,6 +377,17 @@ impl Lane {
         }
     }
 
+    /// How long to be quiet after this response.
+    pub const fn take_throttle(&mut self) -> Duration {
+        std::mem::replace(&mut self.throttle, Duration::ZERO)
+    }
+
+    /// Whether every cursor here knows its topic's id.
+    #[must_use]
+    pub fn has_ids(&self) -> bool {
+        self.slots.iter().flatten().all(|fetching| !fetching.cursor.topic_id.is_zero())
+    }
+
     /// The runs read since the last call.
     pub fn take_runs(&mut self) -> Vec<BatchRun> {
         std::mem::take(&mut self.runs)
@@ -379,14 +406,14 @@ impl Lane {
 
     /// How many cursors are on loan here.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.slots.iter().flatten().count()
+    pub const fn len(&self) -> usize {
+        self.lent
     }
 
     /// Whether no cursor is on loan here.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.slots.iter().all(Option::is_none)
+    pub const fn is_empty(&self) -> bool {
+        self.lent == 0
     }
 
     /// The session may know another partition under this slot: that one is to be forgotten.
@@ -515,6 +542,9 @@ impl Refusal {
         }
     }
 }
+
+/// No broker's word silences a lane for longer.
+const THROTTLE_MAX_MS: u64 = 30_000;
 
 const UNKNOWN_SERVER_ERROR: i16 = -1;
 const OFFSET_OUT_OF_RANGE: i16 = 1;

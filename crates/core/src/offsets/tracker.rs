@@ -17,6 +17,7 @@ use forebay_protocol::types::{LeaderEpoch, Position};
 use thiserror::Error;
 
 use crate::run::BlockNumber;
+use crate::time::Instant;
 
 /// What may be committed: everything before `position` is done.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -30,58 +31,90 @@ pub struct Frontier {
 /// Tracks one slot from hand-out to frontier.
 #[derive(Debug)]
 pub struct Tracker {
+    /// In offset order. Neighbours that are done are one, so that behind a record that will never
+    /// be done there is one entry and not one per run.
     open: VecDeque<Block>,
-    /// Number of the first block in `open`.
-    first: u64,
+    /// Number of the next block.
+    next: u64,
+    /// Blocks that a worker has.
+    working: usize,
     open_bytes: u64,
     frontier: Frontier,
     told: Position,
+    /// When the frontier moved last, or work began on an idle slot.
+    moved: Instant,
 }
 
 #[derive(Debug)]
 struct Block {
+    /// Of the last run that it stands for.
+    number: u64,
     next: Position,
     epoch: LeaderEpoch,
     bytes: u64,
-    /// `None` when all of it is done.
-    done: Option<Position>,
-    is_abandoned: bool,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    /// A worker has it and has told that all before this is done.
+    Working(Position),
+    /// Its worker let go of it here: it stops the frontier for good.
+    Abandoned(Position),
+    /// All of it is done.
+    Done,
 }
 
 impl Tracker {
     /// Starts at `start`, which the coordinator already has or a reset decided.
     #[must_use]
-    pub fn new(start: Frontier) -> Self {
-        let told = start.position;
-        Self { open: VecDeque::new(), first: 0, open_bytes: 0, frontier: start, told }
+    pub const fn new(start: Frontier) -> Self {
+        Self {
+            open: VecDeque::new(),
+            next: 0,
+            working: 0,
+            open_bytes: 0,
+            frontier: start,
+            told: start.position,
+            moved: Instant::from_nanos(0),
+        }
     }
 
     /// A run up to `next` goes to a worker; `bytes` is what it pins.
-    pub fn open(&mut self, next: Position, epoch: LeaderEpoch, bytes: u64) -> BlockNumber {
-        let number = BlockNumber(self.first + self.open.len() as u64);
+    pub fn open(
+        &mut self,
+        now: Instant,
+        next: Position,
+        epoch: LeaderEpoch,
+        bytes: u64,
+    ) -> BlockNumber {
+        if self.working == 0 {
+            self.moved = now;
+        }
         let start = self.open.back().map_or(self.frontier.position, |block| block.next);
-        self.open.push_back(Block { next, epoch, bytes, done: Some(start), is_abandoned: false });
+        let number = self.push(next, epoch, bytes, State::Working(start));
+        self.working += 1;
         self.open_bytes += bytes;
         number
     }
 
     /// Everything up to `next` holds no record for us.
-    pub fn skip(&mut self, next: Position, epoch: LeaderEpoch) {
-        self.open.push_back(Block { next, epoch, bytes: 0, done: None, is_abandoned: false });
-        self.advance();
+    pub fn skip(&mut self, now: Instant, next: Position, epoch: LeaderEpoch) {
+        let last = self.open.len();
+        self.push(next, epoch, 0, State::Done);
+        self.merge(last);
+        self.advance(now);
     }
 
     /// Everything of the block is done.
     ///
     /// # Errors
     ///
-    /// [`TrackerError::UnknownBlock`] when the block is not open.
-    pub fn finish(&mut self, number: BlockNumber) -> Result<(), TrackerError> {
-        let block = self.block(number)?;
-        block.done = None;
-        let bytes = std::mem::take(&mut block.bytes);
-        self.open_bytes = self.open_bytes.saturating_sub(bytes);
-        self.advance();
+    /// [`TrackerError::UnknownBlock`] when no worker has the block.
+    pub fn finish(&mut self, now: Instant, number: BlockNumber) -> Result<(), TrackerError> {
+        let index = self.leave(number, State::Done)?;
+        self.merge(index);
+        self.advance(now);
         Ok(())
     }
 
@@ -89,25 +122,36 @@ impl Tracker {
     ///
     /// # Errors
     ///
-    /// [`TrackerError::UnknownBlock`] when the block is not open.
-    pub fn progress(&mut self, number: BlockNumber, to: Position) -> Result<(), TrackerError> {
-        let block = self.block(number)?;
-        let end = block.next;
-        if let Some(done) = block.done.as_mut() {
-            *done = to.min(end).max(*done);
+    /// [`TrackerError::UnknownBlock`] when no worker has the block.
+    pub fn progress(
+        &mut self,
+        now: Instant,
+        number: BlockNumber,
+        to: Position,
+    ) -> Result<(), TrackerError> {
+        let block = self.find(number).and_then(|index| self.open.get_mut(index));
+        let block = block.ok_or(TrackerError::UnknownBlock { block: number.0 })?;
+        if let State::Working(done) = &mut block.state {
+            *done = to.min(block.next).max(*done);
         }
-        self.advance();
+        self.advance(now);
         Ok(())
     }
 
-    /// The block's worker let go of it before its end: it stops the frontier for good, but no
-    /// longer counts as open work.
-    pub fn abandon(&mut self, number: BlockNumber) {
-        if let Ok(block) = self.block(number) {
-            block.is_abandoned = true;
-            let bytes = std::mem::take(&mut block.bytes);
-            self.open_bytes = self.open_bytes.saturating_sub(bytes);
-        }
+    /// The block's worker let go of it at `at`: that stops the frontier for good.
+    ///
+    /// # Errors
+    ///
+    /// [`TrackerError::UnknownBlock`] when no worker has the block.
+    pub fn abandon(
+        &mut self,
+        now: Instant,
+        number: BlockNumber,
+        at: Position,
+    ) -> Result<(), TrackerError> {
+        self.leave(number, State::Abandoned(at))?;
+        self.advance(now);
+        Ok(())
     }
 
     /// What may be committed now.
@@ -116,19 +160,25 @@ impl Tracker {
         self.frontier
     }
 
+    /// Since when the frontier has not moved although a worker has something; `None` when none has.
+    #[must_use]
+    pub const fn stands_since(&self) -> Option<Instant> {
+        if self.working == 0 { None } else { Some(self.moved) }
+    }
+
     /// Whether no worker has anything of the slot any more.
     #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.open.iter().all(|block| block.is_abandoned || block.done.is_none())
+    pub const fn is_idle(&self) -> bool {
+        self.working == 0
     }
 
-    /// Blocks that are open or wait behind an open one.
+    /// Blocks that a worker has.
     #[must_use]
-    pub fn open_blocks(&self) -> usize {
-        self.open.len()
+    pub const fn open_blocks(&self) -> usize {
+        self.working
     }
 
-    /// Bytes that open blocks pin.
+    /// Bytes that those blocks pin.
     #[must_use]
     pub const fn open_bytes(&self) -> u64 {
         self.open_bytes
@@ -143,29 +193,71 @@ impl Tracker {
         Some(self.frontier)
     }
 
-    fn block(&mut self, number: BlockNumber) -> Result<&mut Block, TrackerError> {
-        number
-            .0
-            .checked_sub(self.first)
-            .and_then(|index| usize::try_from(index).ok())
-            .and_then(|index| self.open.get_mut(index))
-            .ok_or(TrackerError::UnknownBlock { block: number.0 })
+    fn push(
+        &mut self,
+        next: Position,
+        epoch: LeaderEpoch,
+        bytes: u64,
+        state: State,
+    ) -> BlockNumber {
+        let number = self.next;
+        self.next += 1;
+        self.open.push_back(Block { number, next, epoch, bytes, state });
+        BlockNumber(number)
     }
 
-    fn advance(&mut self) {
-        while let Some(block) = self.open.pop_front_if(|block| block.done.is_none()) {
-            self.first += 1;
+    /// Where a block is that a worker has.
+    fn find(&self, number: BlockNumber) -> Option<usize> {
+        let index = self.open.binary_search_by_key(&number.0, |block| block.number).ok()?;
+        let block = self.open.get(index)?;
+        matches!(block.state, State::Working(_)).then_some(index)
+    }
+
+    /// A worker has the block no longer.
+    fn leave(&mut self, number: BlockNumber, state: State) -> Result<usize, TrackerError> {
+        let unknown = TrackerError::UnknownBlock { block: number.0 };
+        let index = self.find(number).ok_or(unknown)?;
+        let block = self.open.get_mut(index).ok_or(unknown)?;
+        let bytes = std::mem::take(&mut block.bytes);
+        block.state = match (state, block.state) {
+            (State::Abandoned(at), State::Working(done)) => {
+                State::Abandoned(at.min(block.next).max(done))
+            }
+            (state, _) => state,
+        };
+        self.open_bytes = self.open_bytes.saturating_sub(bytes);
+        self.working = self.working.saturating_sub(1);
+        Ok(index)
+    }
+
+    /// Makes one of a done block and its done neighbours; behind the front there may be many.
+    fn merge(&mut self, index: usize) {
+        if index == 0 {
+            return;
+        }
+        let is_done = |block: Option<&Block>| block.is_some_and(|block| block.state == State::Done);
+        if is_done(self.open.get(index + 1)) {
+            self.open.remove(index);
+        }
+        if is_done(self.open.get(index - 1)) {
+            self.open.remove(index - 1);
+        }
+    }
+
+    fn advance(&mut self, now: Instant) {
+        let before = self.frontier.position;
+        while let Some(block) = self.open.pop_front_if(|block| block.state == State::Done) {
             self.frontier = Frontier { position: block.next, epoch: block.epoch };
         }
-        if let Some(done) = self.open.front().and_then(|block| block.done)
-            && self.frontier.position < done
+        if let Some(Block { state: State::Working(done) | State::Abandoned(done), epoch, .. }) =
+            self.open.front()
+            && self.frontier.position < *done
         {
-            self.frontier = Frontier { position: done, epoch: self.first_epoch() };
+            self.frontier = Frontier { position: *done, epoch: *epoch };
         }
-    }
-
-    fn first_epoch(&self) -> LeaderEpoch {
-        self.open.front().map_or(self.frontier.epoch, |block| block.epoch)
+        if before < self.frontier.position {
+            self.moved = now;
+        }
     }
 }
 
@@ -174,7 +266,7 @@ impl Tracker {
 #[non_exhaustive]
 pub enum TrackerError {
     /// Never opened, or ended already.
-    #[error("block {block} is not open")]
+    #[error("no worker has block {block}")]
     UnknownBlock {
         /// Its number.
         block: u64,

@@ -105,6 +105,15 @@ pub struct Records<'a> {
     batch: Origin,
 }
 
+/// A place in a walk, to go on from later without keeping the borrow.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// Bytes from here to the end of the section.
+    rest: usize,
+    left: u32,
+    next_delta: u32,
+}
+
 /// What the deltas of records count from.
 #[derive(Clone, Copy, Debug)]
 struct Origin {
@@ -146,6 +155,22 @@ impl<'a> Records<'a> {
     pub const fn starting_at(mut self, at: u32) -> Self {
         self.batch.section_end = self.batch.section_end.saturating_add(at);
         self
+    }
+
+    /// Where the walk is.
+    #[inline]
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        Mark { rest: self.rest.len(), left: self.left, next_delta: self.next_delta }
+    }
+
+    /// Goes on where another walk over the same section was.
+    #[inline]
+    pub fn resume(&mut self, mark: Mark) {
+        let skipped = self.rest.len().saturating_sub(mark.rest);
+        self.rest = self.rest.get(skipped..).unwrap_or_default();
+        self.left = mark.left;
+        self.next_delta = mark.next_delta;
     }
 
     /// How many records have not been yielded yet, by the header's word.

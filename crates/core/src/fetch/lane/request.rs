@@ -1,9 +1,17 @@
 //! The next Fetch request of a lane.
 
-use forebay_protocol::types::{TopicName, Uuid};
+use std::time::Duration;
 
-use super::{Lane, fetching};
+use forebay_protocol::messages::FetchRequest;
+use forebay_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
+use forebay_protocol::types::{TopicName, Uuid};
+use forebay_protocol::wire::Str;
+
+use super::{Config, Lane, fetching};
 use crate::fetch::session::{Asked, Change};
+
+/// The longest wait of a request that leaves slots out.
+const WAIT_BESIDE_HELD: Duration = Duration::from_millis(20);
 
 /// A Fetch request, before it becomes bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +20,8 @@ pub struct FetchPlan {
     pub session_id: i32,
     /// Which request of the session this is.
     pub session_epoch: i32,
+    /// The longest the broker is to wait for bytes.
+    pub max_wait: Duration,
     /// Most bytes of the response, its first batch aside.
     pub max_bytes: u32,
     /// What is asked for, neighbours of one topic together.
@@ -48,6 +58,7 @@ impl Lane {
         let mut plan = FetchPlan {
             session_id,
             session_epoch,
+            max_wait: self.max_wait(),
             max_bytes: self.size.bytes(),
             topics: Vec::new(),
             forgotten: Vec::new(),
@@ -61,6 +72,13 @@ impl Lane {
         }
         self.in_flight = true;
         Some(plan)
+    }
+
+    /// A slot that is held back or left alone is not in the request, and would have to wait for
+    /// the end of a long one when it may go on.
+    fn max_wait(&self) -> Duration {
+        let is_whole = self.wanted == self.lent;
+        if is_whole { self.config.max_wait } else { self.config.max_wait.min(WAIT_BESIDE_HELD) }
     }
 
     fn add(&mut self, plan: &mut FetchPlan, change: Change) {
@@ -90,4 +108,61 @@ fn push<T>(topics: &mut Vec<TopicPlan<T>>, name: &TopicName, id: Uuid, partition
             partitions: vec![partition],
         }),
     }
+}
+
+impl FetchPlan {
+    /// The request as Kafka's message, for `version`.
+    #[must_use]
+    pub fn to_message(&self, config: &Config, version: i16) -> FetchRequest {
+        let isolation = i8::from(config.is_read_committed);
+        FetchRequest {
+            max_wait_ms: i32::try_from(self.max_wait.as_millis()).unwrap_or(i32::MAX),
+            min_bytes: config.min_bytes,
+            max_bytes: small(self.max_bytes),
+            isolation_level: isolation,
+            session_id: if 7 <= version { self.session_id } else { 0 },
+            session_epoch: if 7 <= version { self.session_epoch } else { -1 },
+            topics: self.topics.iter().map(|topic| topic.to_fetch(version)).collect(),
+            forgotten_topics_data: self.forgotten.iter().map(|t| t.to_forget(version)).collect(),
+            rack_id: if 11 <= version { Str::from(&*config.rack) } else { Str::default() },
+            ..FetchRequest::default()
+        }
+    }
+}
+
+impl<T> TopicPlan<T> {
+    /// Versions from 13 on name topics by id only, earlier ones by name only.
+    fn names(&self, version: i16) -> (Str, Uuid) {
+        if 13 <= version {
+            (Str::default(), self.topic_id)
+        } else {
+            (Str::from(self.topic.as_str()), Uuid::ZERO)
+        }
+    }
+}
+
+impl TopicPlan<(i32, Asked)> {
+    fn to_fetch(&self, version: i16) -> FetchTopic {
+        let (topic, topic_id) = self.names(version);
+        let partitions = self.partitions.iter().map(|(partition, asked)| FetchPartition {
+            partition: *partition,
+            current_leader_epoch: if 9 <= version { asked.leader_epoch.0 } else { -1 },
+            fetch_offset: asked.position.0,
+            last_fetched_epoch: if 12 <= version { asked.position_epoch.0 } else { -1 },
+            partition_max_bytes: small(asked.max_bytes),
+            ..FetchPartition::default()
+        });
+        FetchTopic { topic, topic_id, partitions: partitions.collect() }
+    }
+}
+
+impl TopicPlan<i32> {
+    fn to_forget(&self, version: i16) -> ForgottenTopic {
+        let (topic, topic_id) = self.names(version);
+        ForgottenTopic { topic, topic_id, partitions: self.partitions.clone() }
+    }
+}
+
+fn small(bytes: u32) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
 }

@@ -1,0 +1,196 @@
+//! Settings of a consumer, one call each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_core::work::Order;
+use forebay_protocol::types::TopicPartition;
+
+use super::handler::{Decision, Failure, FailurePolicy};
+use super::{Consumer, Settings};
+use crate::budget::Budget;
+use crate::config::{ConfigError, ConsumerConfig, IsolationLevel, OffsetReset, parse_addresses};
+use crate::error::Error;
+use crate::net::connector::{Connector, TcpConnector};
+use crate::runtime::Placement;
+
+/// Handlers that run at once by default.
+const CONCURRENCY: usize = 64;
+
+/// Settings of a [`Consumer`]. Every default is the safe one; where it differs from Kafka's, the
+/// field of [`ConsumerConfig`] says so.
+#[derive(Debug)]
+#[must_use]
+pub struct ConsumerBuilder {
+    settings: Settings,
+    /// The first setting that could not be read.
+    wrong: Option<ConfigError>,
+}
+
+impl Default for ConsumerBuilder {
+    fn default() -> Self {
+        let settings = Settings {
+            config: ConsumerConfig::default(),
+            assignment: Vec::new(),
+            connector: Arc::new(TcpConnector::default()),
+            placement: Placement::default(),
+            budget: Budget::of_process(),
+            order: Order::default(),
+            concurrency: CONCURRENCY,
+            workers: None,
+            policy: FailurePolicy::default(),
+        };
+        Self { settings, wrong: None }
+    }
+}
+
+impl ConsumerBuilder {
+    /// `bootstrap.servers`: the brokers to ask first, as `host:port,host:port`.
+    pub fn bootstrap_servers(mut self, servers: impl AsRef<str>) -> Self {
+        match parse_addresses(servers.as_ref()) {
+            Ok(servers) => self.settings.config.client.bootstrap_servers = servers,
+            Err(error) => self.wrong = self.wrong.or(Some(error)),
+        }
+        self
+    }
+
+    /// `group.id`: under which name finished work is committed. Without it nothing is committed.
+    pub fn group_id(mut self, group: impl Into<Arc<str>>) -> Self {
+        self.settings.config.group_id = Some(group.into());
+        self
+    }
+
+    /// `client.id`: the name that brokers see. Default `forebay`.
+    pub fn client_id(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.settings.config.client.client_id = name.into();
+        self
+    }
+
+    /// Adds fixed partitions: this consumer reads them, whoever else does.
+    pub fn assign<T: Into<TopicPartition>>(
+        mut self,
+        partitions: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.settings.assignment.extend(partitions.into_iter().map(Into::into));
+        self
+    }
+
+    /// `auto.offset.reset`: where to start without a committed offset. Default: an error.
+    pub const fn auto_offset_reset(mut self, reset: OffsetReset) -> Self {
+        self.settings.config.auto_offset_reset = reset;
+        self
+    }
+
+    /// `isolation.level`. Default: only records of committed transactions.
+    pub const fn isolation_level(mut self, level: IsolationLevel) -> Self {
+        self.settings.config.isolation_level = level;
+        self
+    }
+
+    /// `auto.commit.interval.ms`. Default 500 ms.
+    pub const fn auto_commit_interval(mut self, interval: Duration) -> Self {
+        self.settings.config.auto_commit_interval = interval;
+        self
+    }
+
+    /// How long a shutdown waits for running records. Default 20 s.
+    pub const fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.config.drain_timeout = timeout;
+        self
+    }
+
+    /// In which order the records of a partition run. Default [`Order::Partition`].
+    pub const fn order(mut self, order: Order) -> Self {
+        self.settings.order = order;
+        self
+    }
+
+    /// How many handlers may run at once, over all partitions; at least 1. Default 64.
+    pub fn concurrency(mut self, handlers: usize) -> Self {
+        self.settings.concurrency = handlers.max(1);
+        self
+    }
+
+    /// How many workers the partitions are spread over. Default: as many as the runtime has
+    /// threads. A partition stays with its worker.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.settings.workers = Some(workers.max(1));
+        self
+    }
+
+    /// The byte budget to share. Default: [`Budget::of_process`], 128 MiB for the whole process.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.settings.budget = budget;
+        self
+    }
+
+    /// A byte budget of its own.
+    pub fn budget_bytes(self, bytes: usize) -> Self {
+        self.budget(Budget::new(bytes))
+    }
+
+    /// How often a failed record is tried again. Default 0.
+    pub const fn retries(mut self, retries: u32) -> Self {
+        self.settings.policy.retries = retries;
+        self
+    }
+
+    /// The wait before the first further try; it doubles each time. Default 500 ms.
+    pub const fn retry_backoff(mut self, backoff: Duration) -> Self {
+        self.settings.policy.backoff = backoff;
+        self
+    }
+
+    /// Decides what becomes of a record whose last try failed. Default: its partition stops, and
+    /// nothing is committed past it.
+    pub fn on_failure(
+        mut self,
+        decide: impl Fn(&Failure<'_>) -> Decision + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.policy.decide = Arc::new(decide);
+        self
+    }
+
+    /// All settings with a Kafka name at once; calls after this one change single ones.
+    pub fn config(mut self, config: ConsumerConfig) -> Self {
+        self.settings.config = config;
+        self
+    }
+
+    /// Another way to reach brokers than TCP: for tests and simulators.
+    pub fn connector(mut self, connector: Arc<dyn Connector>) -> Self {
+        self.settings.connector = connector;
+        self
+    }
+
+    /// Where the control plane runs. Default: a thread of its own.
+    pub const fn placement(mut self, placement: Placement) -> Self {
+        self.settings.placement = placement;
+        self
+    }
+
+    /// The consumer. Its control plane starts at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] for a setting that cannot be used, [`Error::Start`] when the system gives
+    /// no thread.
+    pub fn build(self) -> Result<Consumer, Error> {
+        if let Some(wrong) = self.wrong {
+            return Err(wrong.into());
+        }
+        self.settings.config.check()?;
+        if self.settings.assignment.is_empty() {
+            let wrong = ConfigError::new("assign", "", "at least one partition");
+            return Err(wrong.into());
+        }
+        if self.settings.budget.total() < BUDGET_MIN {
+            let found = self.settings.budget.total().to_string();
+            return Err(ConfigError::new("budget", found, "at least 4 MiB").into());
+        }
+        Consumer::start(self.settings)
+    }
+}
+
+/// Smaller budgets have no room for a chunk in work and one on its way.
+const BUDGET_MIN: usize = 4 << 20;

@@ -1,0 +1,112 @@
+//! What other tasks may ask of a running consumer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_protocol::types::{Position, TopicPartition};
+use tokio::sync::oneshot;
+
+use super::control::{ControlHandle, Summary};
+use super::shard::Question;
+use super::stats::Stats;
+use crate::error::Error;
+use crate::link;
+
+/// A handle to a consumer: cheap to clone, works from any task and thread.
+///
+/// The consumer goes on when all handles are dropped.
+#[derive(Clone, Debug)]
+pub struct ConsumerHandle {
+    control: ControlHandle,
+    questions: link::Sender<Question>,
+}
+
+impl ConsumerHandle {
+    pub(crate) const fn new(control: ControlHandle, questions: link::Sender<Question>) -> Self {
+        Self { control, questions }
+    }
+
+    /// Stops handing out records of `partitions`; what is buffered is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAssigned`] for a partition that is not this consumer's, [`Error::Closed`] after
+    /// the end.
+    pub async fn pause(&self, partitions: Vec<TopicPartition>) -> Result<(), Error> {
+        self.control.pause(partitions).await
+    }
+
+    /// Hands out records of `partitions` again.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub async fn resume(&self, partitions: Vec<TopicPartition>) -> Result<(), Error> {
+        self.control.resume(partitions).await
+    }
+
+    /// Continues `tp` at `position`. Records that run now finish, but no longer count.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub async fn seek(&self, tp: TopicPartition, position: Position) -> Result<(), Error> {
+        self.control.seek(tp, position).await
+    }
+
+    /// All records of `tp` before this position are done; `None` before the partition started.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub async fn position(&self, tp: TopicPartition) -> Result<Option<Position>, Error> {
+        self.control.position(tp).await
+    }
+
+    /// What the coordinator confirmed last for `tp`; `None` when nothing is committed.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub async fn committed(&self, tp: TopicPartition) -> Result<Option<Position>, Error> {
+        self.control.committed(tp).await
+    }
+
+    /// How the consumer stands now. Answered by the data plane, so after [`Consumer::run`]
+    /// (or a sibling) has begun.
+    ///
+    /// [`Consumer::run`]: crate::Consumer::run
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] after the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn stats(&self) -> Result<Stats, Error> {
+        let (question, answer) = oneshot::channel();
+        if !self.questions.send(question) {
+            return Err(Error::Closed);
+        }
+        answer.await.map_err(|_| Error::Closed)
+    }
+
+    /// Starts the end: nothing new runs, running records are awaited, the last commit is sent.
+    /// The consumer ends after `deadline` at the latest. A second call can only make the deadline
+    /// earlier.
+    pub fn shutdown(&self, deadline: Duration) {
+        self.control.shutdown(deadline);
+    }
+
+    /// Waits for the end of the consumer and tells how it ended. Cancel safe.
+    pub async fn ended(&self) -> Arc<Summary> {
+        self.control.ended().await
+    }
+
+    /// [`shutdown`](Self::shutdown), then [`ended`](Self::ended): returns by `deadline` plus 100 ms,
+    /// as long as the runtime that polls it is not blocked. Cancel safe: the shutdown goes on.
+    pub async fn close(&self, deadline: Duration) -> Arc<Summary> {
+        self.control.close(deadline).await
+    }
+}

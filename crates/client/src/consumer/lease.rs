@@ -1,0 +1,154 @@
+//! May this record still start, and does its result still count?
+//!
+//! One cell per partition that is ours. The shard's driver writes it, workers and users read it:
+//! a run in progress must stop at the next record, and a message would wait for its end.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Cells are never freed, only used again: so a record's [`Context`](crate::Context) can point to
+/// one without counting references, which would cost more than the rest of its dispatch. There are
+/// as many as partitions were ever ours at once.
+static IDLE: Mutex<Vec<&'static Cell>> = Mutex::new(Vec::new());
+
+/// Numbers of leases and of starts; never used twice, so that a late look at a cell that belongs to
+/// another partition by now finds a different number.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+#[derive(Debug)]
+struct Cell {
+    /// The lease it stands for; 0 when idle: nothing counts.
+    lease: AtomicU64,
+    /// The start under which records may run; 0 when none may.
+    start: AtomicU64,
+    ended: Notify,
+}
+
+/// The writing end: the shard's driver has it for as long as the partition is ours.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    cell: &'static Cell,
+    id: u64,
+    start: u64,
+}
+
+/// The reading end of one start, as cheap as three words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leased {
+    cell: &'static Cell,
+    id: u64,
+    start: u64,
+}
+
+impl Lease {
+    /// The partition is ours; records may start.
+    pub(crate) fn grant() -> Self {
+        let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let cell = idle.unwrap_or_else(|| {
+            Box::leak(Box::new(Cell {
+                lease: AtomicU64::new(0),
+                start: AtomicU64::new(0),
+                ended: Notify::new(),
+            }))
+        });
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut lease = Self { cell, id, start: 0 };
+        lease.restart();
+        cell.lease.store(id, Ordering::Release);
+        lease
+    }
+
+    /// Only records that are leased from now on may start.
+    pub(crate) fn restart(&mut self) {
+        self.start = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.cell.start.store(self.start, Ordering::Relaxed);
+    }
+
+    /// No record may start any more; what runs still counts.
+    pub(crate) fn drain(&self) {
+        self.cell.start.store(0, Ordering::Relaxed);
+    }
+
+    /// The reading end.
+    pub(crate) const fn leased(&self) -> Leased {
+        Leased { cell: self.cell, id: self.id, start: self.start }
+    }
+}
+
+impl Drop for Lease {
+    /// The partition is no longer ours: nothing counts, and who waits for the end is told.
+    fn drop(&mut self) {
+        self.drain();
+        self.cell.lease.store(0, Ordering::Release);
+        self.cell.ended.notify_waiters();
+        IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(self.cell);
+    }
+}
+
+impl Leased {
+    /// Whether a record may start now.
+    #[inline]
+    pub(crate) fn may_start(self) -> bool {
+        self.cell.start.load(Ordering::Relaxed) == self.start
+    }
+
+    /// Whether results still count.
+    #[inline]
+    pub(crate) fn is_held(self) -> bool {
+        self.cell.lease.load(Ordering::Acquire) == self.id
+    }
+
+    /// Waits until results no longer count. Cancel safe.
+    pub(crate) async fn ended(self) {
+        loop {
+            let ended = self.cell.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if !self.is_held() {
+                return;
+            }
+            ended.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_start_only_under_the_current_start() {
+        let mut lease = Lease::grant();
+        let before = lease.leased();
+        assert!(before.may_start());
+        lease.restart();
+        assert!(!before.may_start());
+        assert!(lease.leased().may_start());
+        lease.drain();
+        assert!(!lease.leased().may_start());
+        assert!(lease.leased().is_held(), "what runs still counts");
+    }
+
+    #[test]
+    fn a_cell_that_serves_another_partition_does_not_revive_an_old_lease() {
+        let first = Lease::grant();
+        let old = first.leased();
+        drop(first);
+        let next: Vec<_> = (0..50).map(|_| Lease::grant()).collect();
+        assert!(!old.is_held() && !old.may_start());
+        assert!(next.iter().all(|lease| lease.leased().is_held()));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_end_is_told() {
+        let lease = Lease::grant();
+        let leased = lease.leased();
+        let waiting = tokio::spawn(leased.ended());
+        tokio::task::yield_now().await;
+        drop(lease);
+        waiting.await.unwrap();
+        leased.ended().await;
+    }
+}

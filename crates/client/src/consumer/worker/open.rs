@@ -1,0 +1,258 @@
+//! A run on its worker: batch after batch is checked, unpacked and walked.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use forebay_core::run::{Ended, Job};
+use forebay_protocol::records::batch::{Batch as BatchView, BatchHeader};
+use forebay_protocol::records::codec::{Codec, Decompressor};
+use forebay_protocol::records::error::{BatchFault, RecordsError};
+use forebay_protocol::records::record::Mark;
+use forebay_protocol::types::{Offset, Position};
+
+use crate::budget::Budget;
+use crate::consumer::lease::Leased;
+use crate::consumer::record::{Batch, Data, Inflated, OpenBatch, Partition, Pool, Record};
+
+/// What a handler works on, and how it is taken off a batch.
+pub(crate) trait Unit: Sized {
+    /// The next unit of `walk`; `None` at the end of its batch.
+    fn next(walk: &mut Walk, from: Position) -> Option<Result<Taken<Self>, RecordsError>>;
+}
+
+/// A unit and the offsets it stands for.
+pub(crate) struct Taken<U> {
+    pub(crate) unit: U,
+    pub(crate) first: Offset,
+    /// The batch, for units that can turn out malformed only when they are done.
+    pub(crate) batch: Option<Arc<OpenBatch>>,
+}
+
+/// A place in an open batch.
+pub(crate) struct Walk {
+    batch: Arc<OpenBatch>,
+    mark: Option<Mark>,
+}
+
+impl Walk {
+    pub(super) const fn new(batch: Arc<OpenBatch>) -> Self {
+        Self { batch, mark: None }
+    }
+
+    /// The position after the batch.
+    pub(super) fn next_position(&self) -> Position {
+        self.batch.header.next_position()
+    }
+}
+
+impl Unit for Record {
+    #[inline]
+    fn next(walk: &mut Walk, from: Position) -> Option<Result<Taken<Self>, RecordsError>> {
+        loop {
+            let mut records = walk.batch.records();
+            if let Some(mark) = walk.mark {
+                records.resume(mark);
+            }
+            let at = match records.next_positions()? {
+                Ok(at) => at,
+                Err(error) => return Some(Err(error)),
+            };
+            walk.mark = Some(records.mark());
+            let first = Offset(walk.batch.header.base_offset.0 + i64::from(at.offset_delta));
+            if from.offset() <= first {
+                let unit = Self::new(Arc::clone(&walk.batch), at);
+                return Some(Ok(Taken { unit, first, batch: None }));
+            }
+        }
+    }
+}
+
+impl Unit for Batch {
+    fn next(walk: &mut Walk, from: Position) -> Option<Result<Taken<Self>, RecordsError>> {
+        if walk.mark.is_some() {
+            return None;
+        }
+        walk.mark = Some(walk.batch.records().mark());
+        let unit = Self::new(Arc::clone(&walk.batch), from);
+        let first = unit.first_offset();
+        Some(Ok(Taken { unit, first, batch: Some(Arc::clone(&walk.batch)) }))
+    }
+}
+
+/// One job in work.
+pub(super) struct OpenRun {
+    /// Never used twice in one worker.
+    pub(super) number: u64,
+    pub(super) job: Job,
+    pub(super) leased: Leased,
+    /// Whole batches that were not opened yet.
+    rest: Bytes,
+    walk: Option<Walk>,
+    /// First position that was not started yet.
+    pub(super) next: Position,
+    /// Units that run or wait to be tried again.
+    pub(super) in_flight: usize,
+    /// Nothing more will start: the end was reached, or the partition was let go of.
+    pub(super) is_exhausted: bool,
+    /// Why it ended before its end, and where.
+    pub(super) cut: Option<(Position, Ended)>,
+    /// What was told of it last.
+    pub(super) told: Position,
+}
+
+/// What opening batches takes: contexts, buffers and the budget.
+pub(super) struct Opener {
+    decompressor: Decompressor,
+    pool: Pool,
+    budget: Budget,
+    /// Most bytes that one batch may unpack to.
+    inflated_max: usize,
+}
+
+/// Why a run could not give its next unit.
+pub(super) enum Blocked {
+    /// There is none.
+    Exhausted,
+    /// No room to unpack the next batch as long as others are in work.
+    NoRoom,
+    /// The batch is not what it says.
+    Bad { base: Offset, last: Offset, error: RecordsError },
+}
+
+impl Opener {
+    pub(super) fn new(budget: Budget) -> Self {
+        let inflated_max = (budget.total() / 2).min(64 << 20);
+        Self { decompressor: Decompressor::new(), pool: Pool::default(), budget, inflated_max }
+    }
+
+    /// Checks and unpacks the batch that `view` shows in `bytes`.
+    fn open(
+        &mut self,
+        view: &BatchView<'_>,
+        bytes: Bytes,
+        partition: Arc<Partition>,
+        leased: Leased,
+    ) -> Result<OpenBatch, RecordsError> {
+        view.check_crc()?;
+        let header = *view.header();
+        let data = match header.codec {
+            Codec::None => Data::Plain(bytes),
+            _ => Data::Inflated(self.inflate(&header, view.section())?),
+        };
+        Ok(OpenBatch { partition, leased, header, data, is_malformed: false.into() })
+    }
+
+    fn inflate(&mut self, header: &BatchHeader, section: &[u8]) -> Result<Inflated, RecordsError> {
+        let mut scratch = self.pool.take();
+        let unpacked =
+            self.decompressor.decompress(header.codec, section, self.inflated_max, &mut scratch);
+        let lease = self.budget.overdraw(scratch.capacity());
+        match unpacked {
+            Ok(()) => Ok(Inflated::new(scratch, self.pool.clone(), lease)),
+            Err(fault) => Err(RecordsError::Codec { base_offset: header.base_offset.0, fault }),
+        }
+    }
+}
+
+impl OpenRun {
+    pub(super) fn new(number: u64, job: Job, leased: Leased) -> Self {
+        let (rest, next) = (job.run.bytes.clone(), job.run.from);
+        Self {
+            number,
+            job,
+            leased,
+            rest,
+            walk: None,
+            next,
+            in_flight: 0,
+            is_exhausted: false,
+            cut: None,
+            told: next,
+        }
+    }
+
+    /// The next unit.
+    #[inline]
+    pub(super) fn take<U: Unit>(
+        &mut self,
+        opener: &mut Opener,
+        partition: &Arc<Partition>,
+    ) -> Result<Taken<U>, Blocked> {
+        loop {
+            if let Some(walk) = self.walk.as_mut() {
+                match U::next(walk, self.job.run.from) {
+                    Some(Ok(taken)) => {
+                        self.next = taken.first.next();
+                        return Ok(taken);
+                    }
+                    Some(Err(error)) => return Err(self.bad(error)),
+                    None => {
+                        self.next = walk.next_position();
+                        self.walk = None;
+                    }
+                }
+            }
+            self.open_next(opener, partition)?;
+        }
+    }
+
+    fn open_next(
+        &mut self,
+        opener: &mut Opener,
+        partition: &Arc<Partition>,
+    ) -> Result<(), Blocked> {
+        if self.rest.is_empty() {
+            self.is_exhausted = true;
+            return Err(Blocked::Exhausted);
+        }
+        let bytes = self.rest.clone();
+        let (view, _) = BatchView::split_first(&bytes).map_err(|error| self.bad(error))?;
+        let is_over = opener.budget.total() < opener.budget.used();
+        if view.header().codec != Codec::None && is_over && 0 < self.in_flight {
+            return Err(Blocked::NoRoom);
+        }
+        let size = view.bytes().len();
+        let batch = opener
+            .open(&view, bytes.slice(..size), Arc::clone(partition), self.leased)
+            .map_err(|error| bad(view.header(), error))?;
+        self.rest = self.rest.slice(size..);
+        self.walk = Some(Walk::new(Arc::new(batch)));
+        Ok(())
+    }
+
+    /// The unit that begins at `first` once more, for another try.
+    pub(super) fn retake<U: Unit>(
+        &self,
+        first: Offset,
+        opener: &mut Opener,
+        partition: &Arc<Partition>,
+    ) -> Option<Taken<U>> {
+        let mut again = Self::new(self.number, self.job.clone(), self.leased);
+        again.job.run.from = Position(first.0);
+        while let Ok(header) = BatchHeader::read(&again.rest) {
+            if first < header.next_position().offset() {
+                break;
+            }
+            if again.rest.len() < header.size {
+                return None;
+            }
+            again.rest = again.rest.slice(header.size..);
+        }
+        again.take(opener, partition).ok().filter(|taken: &Taken<U>| taken.first == first)
+    }
+
+    fn bad(&self, error: RecordsError) -> Blocked {
+        let header = BatchHeader::read(&self.rest).ok();
+        let last = header.map_or(self.next.offset(), |header| header.last_offset());
+        Blocked::Bad { base: self.next.offset(), last, error }
+    }
+}
+
+fn bad(header: &BatchHeader, error: RecordsError) -> Blocked {
+    Blocked::Bad { base: header.base_offset, last: header.last_offset(), error }
+}
+
+/// Whether fetching the batch again may cure it: its bytes are not what was sent.
+pub(super) const fn may_be_cured(error: &RecordsError) -> bool {
+    matches!(error, RecordsError::Batch { fault: BatchFault::Crc { .. }, .. })
+}

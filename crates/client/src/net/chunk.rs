@@ -1,0 +1,194 @@
+//! Chunks that sockets are read into and batches are cut from.
+//!
+//! ```text
+//!   chunk (1 MiB)  [ handed out as slices .......... | a part of a batch | not read yet ]
+//!                    pinned until the last is dropped   moved to the next chunk when full
+//! ```
+//!
+//! A chunk is reused when the last of its slices is gone. Its bytes count against the budget from
+//! the moment it is read into until then; a few idle chunks are kept for the next reads.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::budget::Lease;
+
+/// Bytes of a chunk: large enough that few batches straddle two, small enough to stay in cache
+/// and to be given back soon.
+pub(crate) const CHUNK: usize = 1 << 20;
+
+/// A read into less room than this is not worth its system call, as long as little has to be moved
+/// to win more.
+const READ_MIN: usize = 64 << 10;
+
+/// Idle chunks that are kept.
+const IDLE_MAX: usize = 4;
+
+/// The chunks of one lane.
+#[derive(Debug, Default)]
+pub(crate) struct Chunks {
+    /// What is read into now; its filled part has not been cut yet.
+    current: BytesMut,
+    /// What pins the current chunk's bytes in the budget.
+    pin: Option<Arc<Lease>>,
+    /// Used up; free when nobody holds a slice any more.
+    spent: Vec<BytesMut>,
+}
+
+/// A slice that keeps its chunk's bytes counted as in use.
+#[derive(Debug)]
+struct Pinned {
+    bytes: Bytes,
+    /// Only held: the last one dropped gives the chunk's bytes back.
+    _pin: Option<Arc<Lease>>,
+}
+
+impl AsRef<[u8]> for Pinned {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Chunks {
+    /// The buffer to read into and to cut from.
+    pub(crate) const fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.current
+    }
+
+    /// Makes sure that `at_least` bytes fit into the buffer, those that are there included. A new
+    /// chunk's bytes are taken out of `reserved`.
+    pub(crate) fn make_room(&mut self, at_least: usize, reserved: &mut Lease) {
+        let (filled, spare) = (self.current.len(), self.spare());
+        let is_worth_reading = READ_MIN <= spare || READ_MIN < filled;
+        if self.pin.is_some() && at_least <= filled + spare && is_worth_reading && 0 < spare {
+            return;
+        }
+        let size = at_least.max(CHUNK);
+        let mut next = if size == CHUNK { self.idle() } else { BytesMut::with_capacity(size) };
+        next.extend_from_slice(&self.current);
+        let spent = std::mem::replace(&mut self.current, next);
+        self.pin = Some(Arc::new(reserved.split(size)));
+        self.keep(spent);
+    }
+
+    /// Bytes that can be read without a new chunk.
+    pub(crate) fn spare(&self) -> usize {
+        self.current.capacity().saturating_sub(self.current.len())
+    }
+
+    /// Ties a slice of the current chunk to the chunk's lease.
+    pub(crate) fn pin(&self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(Pinned { bytes, _pin: self.pin.clone() })
+    }
+
+    /// Forgets what was read and not cut: the connection is gone.
+    pub(crate) fn clear(&mut self) {
+        let spent = std::mem::take(&mut self.current);
+        self.pin = None;
+        self.keep(spent);
+    }
+
+    /// Nothing is on its way: an empty chunk need not count as in use.
+    pub(crate) fn rest(&mut self) {
+        if self.current.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// A chunk that nobody holds a slice of, or a new one. The last one used is tried first: it is
+    /// the likeliest to be in cache.
+    fn idle(&mut self) -> BytesMut {
+        let free = self.spent.iter_mut().rposition(|chunk| chunk.try_reclaim(CHUNK));
+        match free.map(|index| self.spent.remove(index)) {
+            Some(mut chunk) => {
+                chunk.clear();
+                chunk
+            }
+            None => BytesMut::with_capacity(CHUNK),
+        }
+    }
+
+    fn keep(&mut self, mut chunk: BytesMut) {
+        chunk.clear();
+        self.spent.push(chunk);
+        if IDLE_MAX < self.spent.len() {
+            self.spent.remove(0);
+        }
+    }
+}
+
+/// A copy of a slice that pins a larger chunk, under a lease of its own.
+pub(crate) fn copy_out(bytes: &Bytes, lease: Lease) -> Bytes {
+    let copy = Bytes::copy_from_slice(bytes);
+    Bytes::from_owner(Pinned { bytes: copy, _pin: Some(Arc::new(lease)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budget::Budget;
+
+    #[test]
+    fn a_chunk_counts_until_its_last_slice_is_dropped() {
+        let budget = Budget::new(8 << 20);
+        let mut reserved = budget.try_take(2 << 20).unwrap();
+        let mut chunks = Chunks::default();
+        chunks.make_room(1, &mut reserved);
+        chunks.buffer().extend_from_slice(&[7; 1000]);
+        let cut = chunks.buffer().split_to(400).freeze();
+        let slice = chunks.pin(cut);
+        drop(reserved);
+        assert_eq!(budget.used(), CHUNK);
+
+        chunks.clear();
+        assert_eq!(budget.used(), CHUNK, "the slice still pins it");
+        drop(slice);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn a_part_of_a_batch_moves_to_the_next_chunk() {
+        let budget = Budget::new(8 << 20);
+        let mut reserved = budget.try_take(4 << 20).unwrap();
+        let mut chunks = Chunks::default();
+        chunks.make_room(1, &mut reserved);
+        chunks.buffer().extend_from_slice(&vec![1; CHUNK - 10]);
+        let whole = chunks.buffer().split_to(CHUNK - 20).freeze();
+        let whole = chunks.pin(whole);
+        assert_eq!(chunks.buffer().len(), 10);
+
+        chunks.make_room(5000, &mut reserved);
+
+        assert_eq!(&chunks.buffer()[..], &[1; 10]);
+        assert!(5000 <= chunks.buffer().capacity());
+        drop(whole);
+    }
+
+    #[test]
+    fn a_batch_larger_than_a_chunk_gets_a_buffer_of_its_size() {
+        let budget = Budget::new(8 << 20);
+        let mut reserved = budget.try_take(1 << 20).unwrap();
+        let mut chunks = Chunks::default();
+        chunks.make_room(3 << 20, &mut reserved);
+        assert!(3 << 20 <= chunks.buffer().capacity());
+        assert_eq!(budget.used(), 3 << 20);
+    }
+
+    #[test]
+    fn a_chunk_is_used_again_when_its_slices_are_gone() {
+        let budget = Budget::new(64 << 20);
+        let mut chunks = Chunks::default();
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..50 {
+            let mut reserved = budget.try_take(CHUNK).unwrap();
+            chunks.clear();
+            chunks.make_room(1, &mut reserved);
+            chunks.buffer().extend_from_slice(&[0; 100]);
+            seen.insert(chunks.buffer().as_ptr() as usize);
+            let slice = chunks.buffer().split().freeze();
+            drop(chunks.pin(slice));
+        }
+        assert!(seen.len() <= 2, "{} chunks were allocated", seen.len());
+    }
+}

@@ -1,0 +1,513 @@
+//! Moves bytes from one socket through the parser into one lane machine.
+//!
+//! A lane has its own connection, so that no long poll stands in front of a heartbeat or a commit.
+//! What a read brought is parsed while it is still in cache, handed to the shard, and only then is
+//! more read. The next Fetch leaves with the last byte of the response, before anything of it was
+//! decoded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use forebay_core::backoff::{self, Backoff};
+use forebay_core::connection::Fault;
+use forebay_core::fetch::cursor::{Cursor, Returned};
+use forebay_core::fetch::lane::{Config, Lane, Records};
+use forebay_core::orders::Address;
+use forebay_core::rng::Rng;
+use forebay_core::run::BatchRun;
+use forebay_core::shard::output::LaneOrder;
+use forebay_protocol::api::ApiKey;
+use forebay_protocol::fetch_stream::{Event, FetchStream, StreamError, StreamFault};
+use forebay_protocol::frame::FrameError;
+use forebay_protocol::request;
+use forebay_protocol::types::BrokerId;
+use forebay_protocol::wire::{Lengths, Reader, Str};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::chunk::{CHUNK, Chunks};
+use super::connector::{Connector, Stream};
+use super::socket::handshake;
+use crate::budget::{Budget, Lease};
+use crate::consumer::traffic::Traffic;
+use crate::link;
+use crate::runtime::Clock;
+
+/// Most bytes of one read: what fits into the cache together with the work on it.
+const READ_MAX: usize = 256 << 10;
+
+/// Least bytes that a Fetch is sent for.
+const ROOM_MIN: usize = 256 << 10;
+
+/// Largest response that is taken for one, in bytes.
+const RESPONSE_MAX: usize = 1 << 30;
+
+/// Largest answer to the first request, in bytes.
+const ANSWER_MAX: usize = 1 << 20;
+
+/// First version that names topics by id.
+const BY_ID: i16 = 13;
+
+/// Where brokers are, as control told last.
+pub(crate) type Addresses = Arc<[(BrokerId, Address)]>;
+
+/// What a lane is made with.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) connector: Arc<dyn Connector>,
+    pub(crate) addresses: watch::Receiver<Addresses>,
+    pub(crate) client_id: Arc<str>,
+    pub(crate) budget: Budget,
+    pub(crate) clock: Clock,
+    pub(crate) config: Config,
+    /// From dialling to ready.
+    pub(crate) setup_timeout: Duration,
+    /// How long an answer may take, without the wait that was asked for.
+    pub(crate) request_timeout: Duration,
+    pub(crate) backoff: backoff::Config,
+    pub(crate) seed: u64,
+    pub(crate) traffic: Arc<Traffic>,
+}
+
+/// Lane to shard.
+#[derive(Debug)]
+pub(crate) enum LaneEvent {
+    /// What one read brought.
+    Arrived(BrokerId, Vec<BatchRun>),
+    /// A cursor goes back.
+    Returned(Cursor, Returned),
+    /// The connection could not be made or is lost; the lane tries again by itself.
+    Down(BrokerId, Fault),
+}
+
+/// Why serving a connection ended.
+enum Stop {
+    /// The shard has no more use for the lane.
+    Closed,
+    /// The connection is of no use any more.
+    Fault(Fault),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// One lane and its driver.
+pub(crate) struct LaneDriver {
+    broker: BrokerId,
+    setup: Setup,
+    machine: Lane,
+    chunks: Chunks,
+    orders: link::Receiver<LaneOrder>,
+    events: link::Sender<LaneEvent>,
+    client_id: Str,
+    version: i16,
+    correlation: i32,
+    /// Bytes of the current response that were not read yet.
+    unread: usize,
+}
+
+impl LaneDriver {
+    pub(crate) fn new(
+        broker: BrokerId,
+        setup: Setup,
+        orders: link::Receiver<LaneOrder>,
+        events: link::Sender<LaneEvent>,
+    ) -> Self {
+        Self {
+            broker,
+            machine: Lane::new(setup.config.clone()),
+            chunks: Chunks::default(),
+            orders,
+            events,
+            client_id: Str::from(&*setup.client_id),
+            setup,
+            version: 0,
+            correlation: 0,
+            unread: 0,
+        }
+    }
+
+    /// Serves until the shard drops the orders' sender.
+    pub(crate) async fn run(mut self) {
+        let mut rng = Rng::from_seed(self.setup.seed);
+        let mut backoff = Backoff::new(self.setup.backoff);
+        loop {
+            let fault = match self.connection(&mut backoff).await {
+                Err(Stop::Closed) => return,
+                Err(Stop::Fault(fault)) => fault,
+                Ok(()) => continue,
+            };
+            tracing::debug!(
+                target: "forebay::fetch", broker = self.broker.0, %fault, "the lane is down"
+            );
+            self.machine.handle_disconnected();
+            self.chunks.clear();
+            self.events.send(LaneEvent::Down(self.broker, fault));
+            let pause = Instant::now() + backoff.fail(&mut rng);
+            if self.hear_until(Some(pause)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// One connection, from its dialling to its end.
+    async fn connection(&mut self, backoff: &mut Backoff) -> Result<(), Stop> {
+        while self.machine.is_empty() {
+            self.hear_one().await?;
+        }
+        let mut stream = self.connect().await?;
+        backoff.succeed();
+        tracing::debug!(
+            target: "forebay::fetch", broker = self.broker.0, fetch_version = self.version,
+            "the lane is up"
+        );
+        loop {
+            self.hear_waiting()?;
+            self.machine.handle_timeout(self.setup.clock.now());
+            self.give_back();
+            if !self.machine.is_ready() {
+                self.rest().await?;
+                continue;
+            }
+            let Some(mut reserved) = self.reserve().await? else { continue };
+            self.ask(&mut stream).await?;
+            // As long as requests follow each other, the next one is sent inside.
+            while self.answer(&mut stream, &mut reserved).await? {}
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Stream, Stop> {
+        let addresses = self.setup.addresses.borrow().clone();
+        let found = addresses.iter().find(|(broker, _)| *broker == self.broker);
+        let Some((_, address)) = found else {
+            return Err(Fault::Connect {
+                kind: std::io::ErrorKind::NotFound,
+                detail: "the cluster's metadata has no address for this broker".into(),
+            }
+            .into());
+        };
+        let after = self.setup.setup_timeout;
+        let greeted = tokio::time::timeout(after, async {
+            let mut stream = self.setup.connector.connect(address).await.map_err(|error| {
+                Fault::Connect { kind: error.kind(), detail: error.to_string().into() }
+            })?;
+            let versions = handshake(&mut stream, self.client_id.clone(), ANSWER_MAX).await?;
+            Ok::<_, Fault>((stream, versions))
+        });
+        let (stream, versions) = greeted.await.map_err(|_| Fault::Setup { after })??;
+        // A topic without id cannot be asked for by id.
+        let newest = if self.machine.has_ids() { i16::MAX } else { BY_ID - 1 };
+        self.version = versions.meet(ApiKey::Fetch, newest).map_err(Stop::Fault)?;
+        self.machine.handle_connected(self.version);
+        Ok(stream)
+    }
+
+    /// Nothing to ask for: waits for an order, or for the end of a partition's rest.
+    async fn rest(&mut self) -> Result<(), Stop> {
+        self.chunks.rest();
+        let now = self.setup.clock.now();
+        let rest = self.machine.poll_timeout().map(|at| Instant::now() + at.since(now));
+        tokio::select! {
+            biased;
+            order = self.orders.recv() => self.hear(order),
+            () = sleep_until(rest) => Ok(()),
+        }
+    }
+
+    /// Bytes for the next response; `None` when an order came first.
+    async fn reserve(&mut self) -> Result<Option<Lease>, Stop> {
+        let wanted = self.machine.response_bytes() as usize + CHUNK;
+        if let Some(reserved) = self.setup.budget.try_take(wanted) {
+            return Ok(Some(reserved));
+        }
+        self.machine.handle_no_room();
+        let least = wanted.min(self.setup.budget.total() / 4).max(ROOM_MIN);
+        let budget = self.setup.budget.clone();
+        tokio::select! {
+            biased;
+            order = self.orders.recv() => self.hear(order).map(|()| None),
+            reserved = budget.take(least) => Ok(Some(reserved)),
+        }
+    }
+
+    /// Sends the next Fetch.
+    async fn ask(&mut self, stream: &mut Stream) -> Result<(), Stop> {
+        let Some(plan) = self.machine.poll_request() else { return Ok(()) };
+        self.correlation = self.correlation.wrapping_add(1) & i32::MAX;
+        let message = plan.to_message(self.machine.config(), self.version);
+        let frame =
+            request::encode(&message, self.version, self.correlation, Some(&self.client_id))
+                .map_err(Fault::from)?;
+        self.setup.traffic.fetched();
+        let after = self.setup.request_timeout;
+        match tokio::time::timeout(after, stream.write_all(&frame)).await {
+            Ok(sent) => sent.map_err(|_| Fault::Disconnected.into()),
+            Err(_) => Err(Fault::Timeout { api: "Fetch", after }.into()),
+        }
+    }
+
+    /// Reads one response. Says whether the next request was sent with its last byte.
+    async fn answer(&mut self, stream: &mut Stream, reserved: &mut Lease) -> Result<bool, Stop> {
+        let limit = self.setup.config.max_wait + self.setup.request_timeout;
+        let mut reading = Reading { stream, reserved, limit, until: Instant::now() + limit };
+        self.head(&mut reading).await?;
+        let mut parser = FetchStream::new(self.version, self.unread_body()).map_err(Fault::from)?;
+        let throttle = loop {
+            let event = parser.next(self.chunks.buffer()).map_err(Fault::from)?;
+            match event {
+                Event::NeedMore { at_least } => {
+                    self.deliver().await;
+                    self.fill(&mut reading, at_least).await?;
+                }
+                Event::ResponseEnd(end) => {
+                    self.machine.handle_response_end(&end);
+                    break self.machine.take_throttle();
+                }
+                event => self.event(event, &mut parser),
+            }
+        };
+        self.hear_waiting()?;
+        self.give_back();
+        let goes_on = throttle.is_zero() && self.ask_again(&mut reading).await?;
+        self.deliver().await;
+        if !throttle.is_zero() {
+            self.hear_until(Some(Instant::now() + throttle)).await?;
+        }
+        Ok(goes_on)
+    }
+
+    /// Sends the next Fetch at once when there is something to ask for and room for it.
+    async fn ask_again(&mut self, reading: &mut Reading<'_>) -> Result<bool, Stop> {
+        self.machine.handle_timeout(self.setup.clock.now());
+        if !self.machine.is_ready() {
+            return Ok(false);
+        }
+        let wanted = self.machine.response_bytes() as usize + CHUNK;
+        let missing = wanted.saturating_sub(reading.reserved.bytes());
+        let Some(more) = self.setup.budget.try_take(missing) else { return Ok(false) };
+        reading.reserved.merge(more);
+        self.ask(reading.stream).await?;
+        Ok(true)
+    }
+
+    fn event(&mut self, event: Event, parser: &mut FetchStream) {
+        match event {
+            Event::ResponseHead(head) => self.machine.handle_response_head(&head),
+            Event::PartitionHead(head) => {
+                let now = self.setup.clock.now();
+                if self.machine.handle_partition(now, head) == Records::Skip {
+                    parser.skip_records();
+                }
+            }
+            Event::Batches(cut) => {
+                let bytes = self.chunks.pin(cut.bytes.clone());
+                self.machine.handle_batches(&cut, &bytes, parser.heads());
+            }
+            Event::Corrupt(error) => self.machine.handle_corrupt(error),
+            Event::PartitionTail(tail) => self.machine.handle_tail(&tail),
+            _ => {}
+        }
+    }
+
+    /// Length and header of a response.
+    async fn head(&mut self, reading: &mut Reading<'_>) -> Result<(), Stop> {
+        self.unread = usize::MAX;
+        let head_len = if ApiKey::Fetch.api().flexible_from <= self.version { 9 } else { 8 };
+        self.fill(reading, head_len).await?;
+        let buffer = self.chunks.buffer();
+        let length = buffer.get_i32();
+        let Some(length) = usize::try_from(length)
+            .ok()
+            .filter(|length| (head_len - 4..=RESPONSE_MAX).contains(length))
+        else {
+            let error = match usize::try_from(length) {
+                Ok(len) => FrameError::TooLarge { len, limit: RESPONSE_MAX },
+                Err(_) => FrameError::Negative { len: length },
+            };
+            return Err(Fault::from(error).into());
+        };
+        // What was read beyond the frame would belong to an answer that nobody asked for.
+        let Some(unread) = length.checked_sub(buffer.len()) else {
+            return Err(Fault::Unasked.into());
+        };
+        self.unread = unread;
+        let found = buffer.get_i32();
+        if found != self.correlation {
+            return Err(Fault::Correlation { expected: self.correlation, found }.into());
+        }
+        if head_len == 9 {
+            self.skip_tags(reading).await?;
+        }
+        Ok(())
+    }
+
+    /// A flexible header ends with tagged fields; none is known, so all are skipped by length.
+    async fn skip_tags(&mut self, reading: &mut Reading<'_>) -> Result<(), Stop> {
+        loop {
+            let buffer = self.chunks.buffer();
+            let mut reader = Reader::new(Bytes::copy_from_slice(
+                buffer.get(..buffer.len().min(READ_TAGS_MAX)).unwrap_or_default(),
+            ));
+            reader.begin("ResponseHeader", Lengths::Compact);
+            match reader.skip_tags() {
+                Ok(()) => {
+                    buffer.advance(reader.position());
+                    return Ok(());
+                }
+                Err(error) if self.unread == 0 || READ_TAGS_MAX <= buffer.len() => {
+                    return Err(Fault::from(error).into());
+                }
+                Err(_) => {
+                    let at_least = buffer.len() + 1;
+                    self.fill(reading, at_least).await?;
+                }
+            }
+        }
+    }
+
+    /// Reads until the buffer holds `at_least` bytes, hearing orders meanwhile.
+    async fn fill(&mut self, reading: &mut Reading<'_>, at_least: usize) -> Result<(), Stop> {
+        if self.unread < at_least.saturating_sub(self.chunks.buffer().len()) {
+            let fault =
+                StreamFault::Overrun { field: "response", needed: at_least, left: self.unread };
+            return Err(Fault::from(StreamError { at: self.chunks.buffer().len(), fault }).into());
+        }
+        while self.chunks.buffer().len() < at_least {
+            self.chunks.make_room(at_least, reading.reserved);
+            let most = self.unread.min(READ_MAX);
+            let read = tokio::select! {
+                biased;
+                order = self.orders.recv() => {
+                    self.hear(order)?;
+                    continue;
+                }
+                read = read_some(reading.stream, self.chunks.buffer(), most) => read,
+                () = tokio::time::sleep_until(reading.until) => {
+                    return Err(Fault::Timeout { api: "Fetch", after: reading.limit }.into());
+                }
+            };
+            let read = read.map_err(|_| Fault::Disconnected)?;
+            if read == 0 {
+                return Err(Fault::Disconnected.into());
+            }
+            self.setup.traffic.read(read);
+            reading.until = Instant::now() + reading.limit;
+            if self.unread != usize::MAX {
+                self.unread -= read;
+            }
+        }
+        Ok(())
+    }
+
+    fn unread_body(&mut self) -> usize {
+        self.unread + self.chunks.buffer().len()
+    }
+
+    /// Hands what was read to the shard and lets it go on before more is read.
+    async fn deliver(&mut self) {
+        if self.machine.has_runs() {
+            let runs = self.machine.take_runs();
+            self.events.send(LaneEvent::Arrived(self.broker, runs));
+            self.give_back();
+            step_back().await;
+        }
+    }
+
+    fn give_back(&mut self) {
+        while let Some((cursor, why)) = self.machine.poll_returned() {
+            if self.machine.has_runs() {
+                let runs = self.machine.take_runs();
+                self.events.send(LaneEvent::Arrived(self.broker, runs));
+            }
+            self.events.send(LaneEvent::Returned(cursor, why));
+        }
+    }
+
+    async fn hear_until(&mut self, until: Option<Instant>) -> Result<(), Stop> {
+        loop {
+            tokio::select! {
+                biased;
+                order = self.orders.recv() => self.hear(order)?,
+                () = sleep_until(until) => return Ok(()),
+            }
+        }
+    }
+
+    async fn hear_one(&mut self) -> Result<(), Stop> {
+        let order = self.orders.recv().await;
+        self.hear(order)
+    }
+
+    fn hear_waiting(&mut self) -> Result<(), Stop> {
+        while let Some(order) = self.orders.try_recv() {
+            self.hear(Some(order))?;
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, order: Option<LaneOrder>) -> Result<(), Stop> {
+        match order.ok_or(Stop::Closed)? {
+            LaneOrder::Lend(cursor) => self.machine.lend(cursor),
+            LaneOrder::Recall(slot) => {
+                // What was read before goes first: the cursor stands behind it.
+                if let Some(cursor) = self.machine.recall(slot) {
+                    if self.machine.has_runs() {
+                        let runs = self.machine.take_runs();
+                        self.events.send(LaneEvent::Arrived(self.broker, runs));
+                    }
+                    self.events.send(LaneEvent::Returned(cursor, Returned::Recalled));
+                }
+            }
+            LaneOrder::Flow(slot, flow) => self.machine.flow(slot, flow),
+            LaneOrder::Share(bytes) => self.machine.set_share(bytes),
+        }
+        Ok(())
+    }
+}
+
+/// What reading one response takes.
+struct Reading<'a> {
+    stream: &'a mut Stream,
+    reserved: &'a mut Lease,
+    /// Longest silence.
+    limit: Duration,
+    until: Instant,
+}
+
+/// Most bytes of tagged fields in a response header.
+const READ_TAGS_MAX: usize = 64 << 10;
+
+async fn read_some(
+    stream: &mut Stream,
+    buffer: &mut BytesMut,
+    most: usize,
+) -> std::io::Result<usize> {
+    let spare = buffer.capacity().saturating_sub(buffer.len());
+    stream.read_buf(&mut buffer.limit(most.min(spare))).await
+}
+
+/// Gives the shard, which polls this lane, a chance to go on with what was delivered. The shard
+/// polls its lanes again after it has taken an event, so nobody needs to be woken.
+async fn step_back() {
+    let mut has_stepped = false;
+    std::future::poll_fn(|_| {
+        if std::mem::replace(&mut has_stepped, true) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
+    })
+    .await;
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
