@@ -190,12 +190,8 @@ impl Record {
 
     /// Milliseconds since 1970: when it was created, or appended if the topic says so.
     #[must_use]
-    pub fn timestamp(&self) -> i64 {
-        let header = &self.batch.header;
-        if header.attributes.is_log_append_time() {
-            return header.max_timestamp;
-        }
-        header.base_timestamp.saturating_add(self.at.timestamp_delta)
+    pub const fn timestamp(&self) -> i64 {
+        self.at.timestamp
     }
 
     /// The key; `None` when it has none.
