@@ -1,0 +1,48 @@
+//! The corpora of the fuzz targets, run over once on the stable compiler.
+
+use std::fs;
+use std::path::Path;
+
+#[cfg(test)]
+#[allow(unreachable_pub, reason = "public in the crate of the fuzz targets, which owns the file")]
+#[path = "../../../fuzz/src/lib.rs"]
+mod targets;
+
+/// Runs every input of a packed corpus: a row of inputs, each behind its length in four bytes.
+#[cfg(test)]
+fn replay(target: &str, check: fn(&[u8])) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let bytes = fs::read(root.join(format!("../../fuzz/corpora/{target}.bin"))).unwrap();
+    let (mut rest, mut inputs) = (bytes.as_slice(), 0);
+    while let Some((len, after)) = rest.split_first_chunk() {
+        let len = usize::try_from(u32::from_be_bytes(*len)).unwrap();
+        let (input, after) = after.split_at(len);
+        let asked = allocation_counter::measure(|| check(input));
+        // Checks read twice, write, and print.
+        let most = 4 * (64 * input.len() as u64 + 64 * 1024);
+        assert!(asked.bytes_max <= most, "{target}: {asked:?} for {input:?}");
+        inputs += 1;
+        rest = after;
+    }
+    assert!(inputs > 0, "the corpus of {target} is empty");
+}
+
+#[test]
+fn frames_hold_on_their_corpus() {
+    replay("frames", targets::frames::check);
+}
+
+#[test]
+fn requests_hold_on_their_corpus() {
+    replay("request", targets::request::check);
+}
+
+#[test]
+fn responses_hold_on_their_corpus() {
+    replay("response", targets::response::check);
+}
+
+#[test]
+fn groups_hold_on_their_corpus() {
+    replay("group", targets::group::check);
+}

@@ -1,0 +1,7 @@
+//! What must hold for any bytes: one room per fuzz target, each with a function `check` that panics
+//! when it does not. The same rooms are run over the corpora by the tests of the crates, on stable.
+
+pub mod frames;
+pub mod group;
+pub mod request;
+pub mod response;
