@@ -97,12 +97,12 @@ impl Cluster {
         drop(self.commands.send(Command::WrongCoordinator(key)));
     }
 
-    /// Sends `body` once; `reply` hears the answer or why there is none. Finding whom to ask may
+    /// Sends what `make` writes for the version once; `reply` hears the answer or why there is none. Finding whom to ask may
     /// take `default.api.timeout.ms`, the answer `request.timeout.ms`.
     pub(crate) fn send<R>(
         &self,
         to: Destination,
-        body: R,
+        make: impl Fn(i16) -> R + Send + 'static,
         at_most: i16,
         reply: impl FnOnce(Result<Answer<R::Response>, Error>) + Send + 'static,
     ) where
@@ -113,7 +113,7 @@ impl Cluster {
             timeout: self.request_timeout,
             at_most,
         };
-        let call = Call::new(to, body, limits, reply);
+        let call = Call::new(to, make, limits, reply);
         if let Err(mpsc::error::SendError(Command::Call(call))) =
             self.commands.send(Command::Call(call))
         {
@@ -136,8 +136,25 @@ impl Cluster {
     where
         R: Request<Response: Throttled + Send> + Send + 'static,
     {
+        self.ask(to, move |_| body.clone(), at_most).await
+    }
+
+    /// As [`request`](Self::request), for bodies that depend on the version. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
+    pub(crate) async fn ask<R>(
+        &self,
+        to: Destination,
+        make: impl Fn(i16) -> R + Send + 'static,
+        at_most: i16,
+    ) -> Result<Answer<R::Response>, Error>
+    where
+        R: Request<Response: Throttled + Send> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        self.send(to, body, at_most, move |result| drop(reply.send(result)));
+        self.send(to, make, at_most, move |result| drop(reply.send(result)));
         answer.await.map_err(|_| Error::Closed)?
     }
 }
@@ -316,7 +333,7 @@ impl Task {
                 }
                 Output::AskMetadata { broker, topics } => self.ask_metadata(broker, topics),
                 Output::AskCoordinator { broker, key } => self.ask_coordinator(broker, key),
-                Output::Changed(metadata) => drop(self.metadata.send_replace(metadata)),
+                Output::Refreshed(metadata) => drop(self.metadata.send_replace(metadata)),
             }
         }
     }
@@ -324,17 +341,18 @@ impl Task {
     fn ask_metadata(&mut self, broker: BrokerId, topics: Vec<TopicName>) {
         let news = self.news.0.clone();
         let reply = move |answer| drop(news.send(News::Metadata(broker, answer)));
-        let body = translate::metadata_request(topics);
-        let call = Call::new(Destination::Broker(broker), body, self.limits, reply);
+        let make = move |_| translate::metadata_request(&topics);
+        let call = Call::new(Destination::Broker(broker), make, self.limits, reply);
         self.send(broker, call);
     }
 
     fn ask_coordinator(&mut self, broker: BrokerId, key: CoordinatorKey) {
         let news = self.news.0.clone();
         let body = translate::find_coordinator_request(&key);
+        let make = move |_| body.clone();
         let reply = move |answer| drop(news.send(News::Coordinator(key, answer)));
         let limits = Limits { at_most: translate::FIND_COORDINATOR_AT_MOST, ..self.limits };
-        let call = Call::new(Destination::Broker(broker), body, limits, reply);
+        let call = Call::new(Destination::Broker(broker), make, limits, reply);
         self.send(broker, call);
     }
 

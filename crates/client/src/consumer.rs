@@ -22,14 +22,17 @@ use crate::runtime::{Clock, Placement};
 
 mod builder;
 pub(crate) mod control;
+mod control_driver;
 mod handle;
 pub mod handler;
 mod lease;
+mod outcome;
 pub mod pull;
 pub mod record;
 mod shard;
 pub mod stats;
 pub(crate) mod traffic;
+pub(crate) mod translate;
 mod worker;
 
 pub use builder::ConsumerBuilder;

@@ -212,6 +212,38 @@ impl Error {
         Self::Broker { api, subject: subject.into(), code, name, message: None }
     }
 
+    /// With the broker's own words, when it sent any.
+    pub(crate) fn with_message(mut self, words: Option<Arc<str>>) -> Self {
+        if let Self::Broker { message, .. } = &mut self {
+            *message = words;
+        }
+        self
+    }
+
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::Connection { fault, .. } => fault.is_retriable(),
+            Self::Timeout { .. } | Self::NoLeader { .. } => true,
+            Self::Broker { code, .. } => ErrorCode(*code).is_retriable(),
+            Self::Config(_)
+            | Self::Start { .. }
+            | Self::UnknownTopic { .. }
+            | Self::UnknownPartition { .. }
+            | Self::NoOffset { .. }
+            | Self::OffsetOutOfRange { .. }
+            | Self::LogTruncation { .. }
+            | Self::PartitionStopped { .. }
+            | Self::GroupHasMembers { .. }
+            | Self::NotAssigned { .. }
+            | Self::RecordTooLarge { .. }
+            | Self::NotOffered { .. }
+            | Self::Unknown { .. }
+            | Self::Closed => false,
+        }
+    }
+
     /// Kafka's error code, when a broker sent one.
     #[must_use]
     pub fn broker_error(&self) -> Option<i16> {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+pub mod admin;
 mod cluster;
 pub mod config;
 mod consumer;
@@ -12,6 +13,7 @@ pub mod net;
 pub mod runtime;
 
 pub use budget::Budget;
+pub use admin::Admin;
 pub use config::{ConfigError, ConsumerConfig, IsolationLevel, OffsetReset, ProducerConfig};
 pub use consumer::control::{ControlHandle, PartitionSummary, Summary};
 pub use consumer::handler::{

@@ -53,6 +53,21 @@ impl Clock {
         self.boot.map_or_else(|| self.now(), |boot| boot.now())
     }
 
+    /// The wall clock, in milliseconds since 1970: for record timestamps, never for timers.
+    /// In virtual time it begins at a fixed date and runs with the timers.
+    #[must_use]
+    pub fn wall_millis(&self) -> i64 {
+        /// 2020-01-01T00:00:00Z.
+        const VIRTUAL_START: u64 = 1_577_836_800_000;
+        let millis = if self.boot.is_some() {
+            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            since.map_or(0, |since| since.as_millis())
+        } else {
+            u128::from(VIRTUAL_START) + self.started.elapsed().as_millis()
+        };
+        i64::try_from(millis).unwrap_or(i64::MAX)
+    }
+
     /// Waits until `deadline`; for ever when there is none. Cancel safe.
     pub async fn sleep_until(&self, deadline: Option<Instant>) {
         match deadline.and_then(|at| self.started.checked_add(at.since(Instant::default()))) {

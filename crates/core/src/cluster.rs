@@ -97,8 +97,8 @@ pub enum Output {
         /// Whose.
         key: CoordinatorKey,
     },
-    /// The picture changed.
-    Changed(Arc<Metadata>),
+    /// The cluster was looked at again, or a hint came: this is the picture now, changed or not.
+    Refreshed(Arc<Metadata>),
 }
 
 #[derive(Debug)]
@@ -228,8 +228,8 @@ impl Cluster {
         let next = self.metadata.merge(update);
         if next != *self.metadata {
             self.refresh.brought_news();
-            self.replace(next);
         }
+        self.replace(next);
         self.refresh.answered(now, &mut self.rng);
         self.advance(now);
     }
@@ -300,7 +300,7 @@ impl Cluster {
 
     fn replace(&mut self, next: Metadata) {
         self.metadata = Arc::new(next);
-        self.outputs.push_back(Output::Changed(Arc::clone(&self.metadata)));
+        self.outputs.push_back(Output::Refreshed(Arc::clone(&self.metadata)));
     }
 
     fn want_topic(&mut self, topic: &TopicName) {

@@ -22,10 +22,12 @@
 pub mod backoff;
 pub mod cluster;
 pub mod connection;
+pub mod consumer;
 pub mod fence;
 pub mod fetch;
 pub mod offsets;
 pub mod orders;
+pub mod ownership;
 pub mod reservoir;
 pub mod rng;
 pub mod run;

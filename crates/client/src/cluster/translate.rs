@@ -12,7 +12,7 @@ use forebay_protocol::types::{BrokerId, LeaderEpoch, TopicName};
 pub(super) const FIND_COORDINATOR_AT_MOST: i16 = 3;
 
 /// A question about `topics`; none of them is created by being asked for.
-pub(super) fn metadata_request(topics: Vec<TopicName>) -> m::MetadataRequest {
+pub(super) fn metadata_request(topics: &[TopicName]) -> m::MetadataRequest {
     let topics = topics.iter().map(|topic| m::metadata_request::MetadataRequestTopic {
         name: Some(topic.as_str().into()),
         ..Default::default()

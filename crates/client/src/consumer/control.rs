@@ -1,12 +1,15 @@
-//! Carries out what the control plane's router wants: requests, orders to shards, answers to users.
+//! The control plane as its user and its shard see it: a handle, and what they can count on.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_core::offsets::commit::Answer;
+use forebay_core::offsets::start::{Ask, Told};
 use forebay_core::orders::{Order, Report};
 use forebay_protocol::types::{Position, TopicPartition};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::control_driver::Driver;
 use crate::config::ConsumerConfig;
 use crate::error::Error;
 use crate::link;
@@ -40,6 +43,15 @@ pub struct Summary {
     pub cause: Option<Error>,
 }
 
+impl Summary {
+    /// Whether all work ended in time and nothing went wrong.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        let fine = |it: &PartitionSummary| it.is_drained && it.error.is_none();
+        self.cause.is_none() && self.unfinished == 0 && self.partitions.iter().all(fine)
+    }
+}
+
 /// What became of one partition.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -50,36 +62,44 @@ pub struct PartitionSummary {
     pub frontier: Option<Position>,
     /// What the coordinator confirmed last; `None` without a group or before the first commit.
     pub committed: Option<Position>,
+    /// Whether its running records ended before the deadline.
+    pub is_drained: bool,
     /// Why the partition stopped, when it did.
     pub error: Option<Error>,
 }
 
-/// What a user may ask of the control plane.
+/// What can happen to a control plane, beside reports and news of the cluster.
 #[derive(Debug)]
-pub(crate) enum Command {
-    /// Hand out no more records of these partitions.
+pub(super) enum Input {
+    /// The user: hand out no more records of these partitions.
     Pause(Vec<TopicPartition>, Reply<()>),
-    /// Hand out records again.
+    /// The user: hand out records again.
     Resume(Vec<TopicPartition>, Reply<()>),
-    /// Continue elsewhere.
+    /// The user: continue elsewhere.
     Seek(TopicPartition, Position, Reply<()>),
-    /// All before which position is done?
+    /// The user: all before which position is done?
     Position(TopicPartition, Reply<Option<Position>>),
-    /// What has the coordinator confirmed?
+    /// The user: what has the coordinator confirmed?
     Committed(TopicPartition, Reply<Option<Position>>),
-    /// Drain, commit, close; at the latest after this long.
+    /// The user: drain, commit, close; at the latest after this long.
     Shutdown(Duration),
+    /// The coordinator: what is committed.
+    Fetched(Vec<TopicPartition>, Vec<Told>),
+    /// A leader: offsets.
+    Listed(Vec<Ask>, Vec<Told>),
+    /// The coordinator: what it stored.
+    Stored(Answer),
 }
 
 /// Where an answer goes.
-pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
 /// A handle to a running consumer: cheap to clone, works from any task and thread.
 ///
 /// The consumer goes on when all handles are dropped.
 #[derive(Clone, Debug)]
 pub struct ControlHandle {
-    commands: mpsc::UnboundedSender<Command>,
+    inputs: mpsc::UnboundedSender<Input>,
     ended: watch::Receiver<Option<Arc<Summary>>>,
 }
 
@@ -91,7 +111,7 @@ impl ControlHandle {
     /// [`Error::NotAssigned`] for a partition that is not this consumer's, [`Error::Closed`] after
     /// the end.
     pub async fn pause(&self, partitions: Vec<TopicPartition>) -> Result<(), Error> {
-        self.ask(|reply| Command::Pause(partitions, reply)).await
+        self.ask(|reply| Input::Pause(partitions, reply)).await
     }
 
     /// Hands out records of `partitions` again.
@@ -100,7 +120,7 @@ impl ControlHandle {
     ///
     /// As [`pause`](Self::pause).
     pub async fn resume(&self, partitions: Vec<TopicPartition>) -> Result<(), Error> {
-        self.ask(|reply| Command::Resume(partitions, reply)).await
+        self.ask(|reply| Input::Resume(partitions, reply)).await
     }
 
     /// Continues `tp` at `position`. Records that run now finish, but no longer count.
@@ -109,7 +129,7 @@ impl ControlHandle {
     ///
     /// As [`pause`](Self::pause).
     pub async fn seek(&self, tp: TopicPartition, position: Position) -> Result<(), Error> {
-        self.ask(|reply| Command::Seek(tp, position, reply)).await
+        self.ask(|reply| Input::Seek(tp, position, reply)).await
     }
 
     /// All records of `tp` before this position are done; `None` before the partition started.
@@ -118,7 +138,7 @@ impl ControlHandle {
     ///
     /// As [`pause`](Self::pause).
     pub async fn position(&self, tp: TopicPartition) -> Result<Option<Position>, Error> {
-        self.ask(|reply| Command::Position(tp, reply)).await
+        self.ask(|reply| Input::Position(tp, reply)).await
     }
 
     /// What the coordinator confirmed last for `tp`; `None` when nothing is committed.
@@ -127,14 +147,14 @@ impl ControlHandle {
     ///
     /// As [`pause`](Self::pause).
     pub async fn committed(&self, tp: TopicPartition) -> Result<Option<Position>, Error> {
-        self.ask(|reply| Command::Committed(tp, reply)).await
+        self.ask(|reply| Input::Committed(tp, reply)).await
     }
 
     /// Starts the end: nothing new runs, running records are awaited, the last commit is sent.
     /// The consumer ends after `deadline` at the latest; [`ended`](Self::ended) tells how. A second
     /// call can only make the deadline earlier.
     pub fn shutdown(&self, deadline: Duration) {
-        drop(self.commands.send(Command::Shutdown(deadline)));
+        drop(self.inputs.send(Input::Shutdown(deadline)));
     }
 
     /// Waits for the end of the consumer. Cancel safe.
@@ -151,9 +171,9 @@ impl ControlHandle {
         self.ended().await
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, Error> {
+    async fn ask<T>(&self, input: impl FnOnce(Reply<T>) -> Input) -> Result<T, Error> {
         let (reply, answer) = oneshot::channel();
-        self.commands.send(command(reply)).map_err(|_| Error::Closed)?;
+        self.inputs.send(input(reply)).map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 }
@@ -165,7 +185,10 @@ impl ControlHandle {
 /// What the shard can count on:
 /// * `Brokers` comes before the first `Gain` and whenever an address changed; a `Gain` names the
 ///   leader when there is one, later ones come as `Leader`.
-/// * After a report `NeedsReset` the partition gets either `Seek` or `Lost`.
+/// * A report `LeaderStale` with `tried` is always followed by a `Leader`, the same one too, once
+///   the cluster was looked at again.
+/// * After a report `NeedsReset` the partition gets `Seek`, or nothing until its `Drain` when it
+///   cannot go on.
 /// * After `Stopped` it gets `Drain` at the end like any other; it must answer `Drained` at once.
 /// * A dropped order link (this side ended early) means: stop everything, commit nothing.
 ///
@@ -177,12 +200,17 @@ pub(crate) fn spawn(
     orders: link::Sender<Order>,
     reports: link::Receiver<Report>,
 ) -> Result<ControlHandle, Error> {
-    let (commands, command_rx) = mpsc::unbounded_channel();
+    let (inputs, input_rx) = mpsc::unbounded_channel();
     let (ended_tx, ended) = watch::channel(None);
-    crate::runtime::start(setup.placement, "forebay-control", async move {
-        drop((setup.config, setup.connector, setup.assignment, setup.clock));
-        drop((orders, reports, command_rx));
-        drop(ended_tx.send(Some(Arc::new(Summary::default()))));
+    let handle = ControlHandle { inputs: inputs.clone(), ended };
+    let placement = setup.placement;
+    crate::runtime::start(placement, "forebay-control", async move {
+        let driver = Driver::new(setup, orders, inputs);
+        let summary = driver.run(reports, input_rx).await;
+        drop(ended_tx.send(Some(Arc::new(summary))));
     })?;
-    Ok(ControlHandle { commands, ended })
+    Ok(handle)
 }
+
+#[cfg(test)]
+mod tests;

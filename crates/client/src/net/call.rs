@@ -76,17 +76,17 @@ pub(crate) struct Limits {
 }
 
 impl Call {
-    /// A call whose answer `reply` gets.
+    /// A call whose answer `reply` gets. `make` writes it down once the version is known.
     pub(crate) fn new<R>(
         to: Destination,
-        body: R,
+        make: impl Fn(i16) -> R + Send + 'static,
         limits: Limits,
         reply: impl FnOnce(Result<Answer<R::Response>, Error>) + Send + 'static,
     ) -> Self
     where
         R: Request<Response: Throttled> + Send + 'static,
     {
-        let exchange = Typed { body, at_most: limits.at_most, reply: Box::new(reply) };
+        let exchange = Typed { make, at_most: limits.at_most, reply: Box::new(reply) };
         Self {
             exchange: Box::new(exchange),
             to,
@@ -133,13 +133,17 @@ trait Exchange: Send {
     fn fail(self: Box<Self>, error: Error);
 }
 
-struct Typed<R: Request> {
-    body: R,
+struct Typed<R: Request, F> {
+    make: F,
     at_most: i16,
     reply: Reply<R::Response>,
 }
 
-impl<R: Request<Response: Throttled> + Send> Exchange for Typed<R> {
+impl<R, F> Exchange for Typed<R, F>
+where
+    R: Request<Response: Throttled>,
+    F: Fn(i16) -> R + Send,
+{
     fn api(&self) -> ApiKey {
         R::API
     }
@@ -149,7 +153,7 @@ impl<R: Request<Response: Throttled> + Send> Exchange for Typed<R> {
     }
 
     fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Bytes, Fault> {
-        Ok(request::encode(&self.body, version, correlation, Some(client_id))?)
+        Ok(request::encode(&(self.make)(version), version, correlation, Some(client_id))?)
     }
 
     fn answer(self: Box<Self>, version: i16, frame: Bytes) -> Result<Duration, Fault> {

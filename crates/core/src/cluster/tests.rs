@@ -148,7 +148,7 @@ fn a_request_that_cannot_leave_fails_at_its_deadline_with_the_last_fault() {
                     cluster.handle_no_metadata(now, broker);
                 }
                 Output::Fail { why, .. } => failed.push(why),
-                Output::AskCoordinator { .. } | Output::Changed(_) => {}
+                Output::AskCoordinator { .. } | Output::Refreshed(_) => {}
             }
         }
         if !failed.is_empty() {

@@ -1,0 +1,100 @@
+//! Admin: one call, one typed answer. Straight-line code: an admin call has no states.
+
+mod offsets;
+mod topics;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_core::backoff::{self, Backoff};
+use forebay_core::rng::Rng;
+use forebay_protocol::error_code::{ErrorCode, Refresh};
+
+pub use offsets::{CommittedOffset, ListedOffset, OffsetSpec};
+pub use topics::{NewTopic, PartitionDescription, TopicDescription};
+
+use crate::cluster::Cluster;
+use crate::config::ClientConfig;
+use crate::error::Error;
+use crate::net::connector::{Connector, TcpConnector};
+use crate::runtime::Clock;
+
+/// Asks and changes a cluster. Cheap to clone; connections close with the last clone.
+///
+/// Every call is tried again on errors that pass, until `default.api.timeout.ms`. Dropping a call's
+/// future leaves open whether it happened.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    cluster: Cluster,
+    retry: backoff::Config,
+    timeout: Duration,
+    clock: Clock,
+    seed: u64,
+}
+
+impl Admin {
+    /// An admin client over TCP.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] for a setting that cannot be used, [`Error::Start`] outside a Tokio
+    /// runtime.
+    pub fn new(config: &ClientConfig) -> Result<Self, Error> {
+        Self::with_connector(config, Arc::new(TcpConnector::default()), Clock::start())
+    }
+
+    /// An admin client over another way to dial, and another clock.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_connector(
+        config: &ClientConfig,
+        connector: Arc<dyn Connector>,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        config.check()?;
+        tokio::runtime::Handle::try_current().map_err(std::io::Error::other)?;
+        Ok(Self {
+            cluster: Cluster::spawn(config, connector, clock),
+            retry: backoff::Config { first: config.retry_backoff, max: config.retry_backoff_max },
+            timeout: config.api_timeout,
+            clock,
+            seed: config.seed(),
+        })
+    }
+
+    /// Tries `attempt` until it succeeds, fails for good, or the time is over.
+    async fn retrying<T, F>(&self, what: &'static str, attempt: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let deadline = self.clock.now().after(self.timeout);
+        let mut backoff = Backoff::new(self.retry);
+        let mut rng = Rng::from_seed(self.seed);
+        loop {
+            let error = match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(error) if !error.is_retriable() => return Err(error),
+                Err(error) => error,
+            };
+            let again = self.clock.now().after(backoff.fail(&mut rng));
+            if deadline <= again {
+                let last = Some(Box::new(error));
+                return Err(Error::Timeout { what, after: self.timeout, last });
+            }
+            self.refresh(&error);
+            self.clock.sleep_until(Some(again)).await;
+        }
+    }
+
+    /// Asks anew what an error shows to be out of date.
+    fn refresh(&self, error: &Error) {
+        let code = error.broker_error().map(ErrorCode);
+        let refresh = code.map_or(Refresh::Nothing, ErrorCode::refresh);
+        if matches!(refresh, Refresh::Metadata | Refresh::Controller) {
+            self.cluster.stale();
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! How a consumer ended, in the user's words.
+
+use std::sync::Arc;
+
+use forebay_core::consumer::{Cause, Ending, Outcome, Trouble};
+use forebay_core::offsets::start::Failure;
+use forebay_core::orders::ResetCause;
+use forebay_protocol::error_code::ErrorCode;
+use forebay_protocol::types::{Position, TopicPartition};
+
+use super::control::{PartitionSummary, Summary};
+use crate::error::Error;
+
+/// The summary of a consumer that committed under `group`.
+pub(super) fn summary(outcome: Outcome, group: &Arc<str>) -> Summary {
+    let partitions: Vec<_> = outcome.partitions.into_iter().map(partition).collect();
+    let cause = outcome.cause.and_then(|cause| match cause {
+        Cause::NothingLeft => partitions.iter().find_map(|it| it.error.clone()),
+        Cause::Commit { code } => Some(commit_error(group, code)),
+        Cause::ShardLost => Some(Error::Closed),
+    });
+    Summary { partitions, unfinished: outcome.unfinished, cause }
+}
+
+fn partition((tp, ending): (TopicPartition, Ending)) -> PartitionSummary {
+    let error = ending.trouble.map(|why| trouble(&tp, why));
+    let Ending { frontier, committed, is_drained, .. } = ending;
+    PartitionSummary { tp, frontier, committed, is_drained, error }
+}
+
+/// A commit that no member of the group may make, or that may not be made at all.
+fn commit_error(group: &Arc<str>, code: i16) -> Error {
+    let has_members = matches!(
+        ErrorCode(code),
+        ErrorCode::ILLEGAL_GENERATION
+            | ErrorCode::UNKNOWN_MEMBER_ID
+            | ErrorCode::REBALANCE_IN_PROGRESS
+            | ErrorCode::FENCED_INSTANCE_ID
+            | ErrorCode::FENCED_MEMBER_EPOCH
+            | ErrorCode::STALE_MEMBER_EPOCH
+    );
+    if has_members {
+        return Error::GroupHasMembers { group: Arc::clone(group) };
+    }
+    Error::broker("OffsetCommit", Arc::clone(group), code)
+}
+
+/// Why a partition stopped.
+pub(super) fn trouble(tp: &TopicPartition, why: Trouble) -> Error {
+    let subject = || -> Arc<str> { tp.to_string().into() };
+    match why {
+        Trouble::Start(Failure::NoOffset) => Error::NoOffset { tp: tp.clone() },
+        Trouble::Start(Failure::Gone { position, cause }) => gone(tp, position, cause),
+        Trouble::Start(Failure::Refused { code }) => {
+            Error::broker("finding the start offset", subject(), code)
+        }
+        Trouble::Shard(fault) => Error::PartitionStopped { tp: tp.clone(), fault },
+        Trouble::Commit { code } => Error::broker("OffsetCommit", subject(), code),
+        Trouble::UnknownTopic => Error::UnknownTopic { topic: tp.topic.clone() },
+        Trouble::UnknownPartition { partitions } => {
+            Error::UnknownPartition { tp: tp.clone(), partitions }
+        }
+        Trouble::Topic { code } => Error::broker("Metadata", tp.topic.as_str(), code),
+    }
+}
+
+fn gone(tp: &TopicPartition, position: Position, cause: ResetCause) -> Error {
+    let tp = tp.clone();
+    match cause {
+        ResetCause::OutOfRange { log_start, high_watermark: end } => {
+            Error::OffsetOutOfRange { tp, position, log_start, end }
+        }
+        ResetCause::Truncated { end: safe, .. } => Error::LogTruncation { tp, position, safe },
+    }
+}

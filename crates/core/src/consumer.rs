@@ -1,0 +1,474 @@
+//! The router of the control plane: moves values between ownership, starts, commits, metadata and
+//! the shard. Here stands the order of things; the machines decide.
+//!
+//! ```text
+//!   assignment --> committed offset or policy --> Gain to the shard
+//!   frontier   --> commit --> coordinator
+//!   shutdown   --> Drain --> last frontier --> last commit --> Close --> Done
+//! ```
+//!
+//! The *door* compares the gain of every report once; what belongs to the past is dropped there.
+
+mod output;
+mod partition;
+mod shutdown;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_protocol::types::{LeaderEpoch, Position, TopicPartition};
+
+use crate::backoff;
+use crate::cluster::metadata::Metadata;
+use crate::fence::Gain;
+use crate::offsets::commit::{self, Commit, Entry};
+use crate::offsets::start::{self, Ask, Policy, Source, Starts, Told};
+use crate::orders::{Fault, Leader, LeaderHint, Order, Report};
+use crate::ownership::manual::Manual;
+use crate::rng::Rng;
+use crate::time::Instant;
+pub use output::{Cause, Ending, Event, Outcome, Output, Trouble};
+use partition::{Partition, Patience, Progress};
+use shutdown::Stage;
+
+/// What the router needs to know from the start.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Whether there is a group to commit under.
+    pub commits: Commits,
+    /// What to do without a committed offset.
+    pub policy: Policy,
+    /// When to commit.
+    pub commit: commit::Config,
+    /// Delays between questions that fail.
+    pub retry: backoff::Config,
+    /// How long a topic may be unknown before its partitions count as failed.
+    pub unknown_for: Duration,
+    /// How long a shutdown that nobody gave a deadline may take.
+    pub drain_timeout: Duration,
+}
+
+/// Whether offsets are kept.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Commits {
+    /// Under a group.
+    Group,
+    /// Nowhere.
+    Nowhere,
+}
+
+/// The router.
+#[derive(Debug)]
+pub struct Consumer {
+    config: Config,
+    /// Until when a topic may be unknown; `None` when that time is over.
+    topics_by: Option<Instant>,
+    metadata: Arc<Metadata>,
+    brokers_told: Option<output::Brokers>,
+    ownership: Manual,
+    partitions: BTreeMap<TopicPartition, Partition>,
+    starts: Starts,
+    commit: Commit,
+    stage: Stage,
+    cause: Option<Cause>,
+    unfinished: u64,
+    outputs: VecDeque<Output>,
+}
+
+impl Consumer {
+    /// The fixed partitions `assignment` are to be consumed.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        assignment: Vec<TopicPartition>,
+        mut rng: Rng,
+        now: Instant,
+    ) -> Self {
+        let mut consumer = Self {
+            topics_by: Some(now.after(config.unknown_for)),
+            metadata: Arc::default(),
+            brokers_told: None,
+            ownership: Manual::new(assignment.iter().cloned()),
+            partitions: assignment.into_iter().map(|tp| (tp, Partition::default())).collect(),
+            starts: Starts::new(config.policy, config.retry, rng.fork()),
+            commit: Commit::new(config.commit, rng),
+            stage: Stage::Running,
+            cause: None,
+            unfinished: 0,
+            config,
+            outputs: VecDeque::new(),
+        };
+        for tp in consumer.partitions.keys() {
+            match consumer.config.commits {
+                Commits::Group => consumer.starts.handle_committed_wanted(now, tp.clone()),
+                Commits::Nowhere => consumer.starts.handle_policy_wanted(now, tp.clone()),
+            }
+        }
+        consumer.route(now);
+        consumer
+    }
+
+    /// The cluster was looked at.
+    pub fn handle_metadata(&mut self, now: Instant, metadata: Arc<Metadata>) {
+        self.metadata = Arc::clone(&metadata);
+        self.starts.handle_metadata(now, metadata);
+        self.tell_brokers();
+        self.check_topics();
+        self.tell_leaders();
+        self.route(now);
+    }
+
+    /// The coordinator said what is committed for `asked`; empty `told` when no answer came.
+    pub fn handle_committed(&mut self, now: Instant, asked: &[TopicPartition], told: Vec<Told>) {
+        self.starts.handle_committed(now, asked, told);
+        self.route(now);
+    }
+
+    /// A leader answered `asked`; empty `told` when no answer came.
+    pub fn handle_listed(&mut self, now: Instant, asked: &[Ask], told: Vec<Told>) {
+        self.starts.handle_listed(now, asked, told);
+        self.route(now);
+    }
+
+    /// The coordinator answered a commit.
+    pub fn handle_commit_answer(&mut self, now: Instant, answer: commit::Answer) {
+        self.commit.handle_answer(now, answer);
+        self.route(now);
+    }
+
+    /// The shard reports.
+    pub fn handle_report(&mut self, now: Instant, report: Report) {
+        match report {
+            Report::Frontier { tp, gain, position, position_epoch } => {
+                let entry = Entry { position, epoch: position_epoch };
+                self.handle_frontier(now, &tp, gain, entry);
+            }
+            Report::Drained { tp, gain, position, position_epoch, unfinished } => {
+                let entry = Entry { position, epoch: position_epoch };
+                self.handle_frontier(now, &tp, gain, entry);
+                self.handle_drained(now, &tp, gain, unfinished);
+            }
+            Report::NeedsReset { tp, gain, position, position_epoch, cause } => {
+                let counts = self.stage == Stage::Running && self.ownership.get(&tp).accepts(gain);
+                if counts {
+                    self.starts.handle_gone(now, tp, (position, position_epoch), cause);
+                }
+            }
+            Report::LeaderStale { tp, gain, tried, hint } => {
+                self.handle_leader_stale(&tp, gain, tried, hint);
+            }
+            Report::Stopped { tp, gain, fault } => self.handle_stopped(now, &tp, gain, fault),
+            Report::Stop => self.handle_shutdown(now, now.after(self.config.drain_timeout)),
+            Report::Closed => self.handle_closed(),
+        }
+        self.route(now);
+    }
+
+    /// The shard is gone without a word.
+    pub fn handle_shard_lost(&mut self, now: Instant) {
+        if !matches!(self.stage, Stage::Closing { .. } | Stage::Done) {
+            self.cause.get_or_insert(Cause::ShardLost);
+        }
+        self.partitions.values_mut().for_each(|partition| partition.is_drained = true);
+        self.handle_shutdown(now, now.after(self.config.drain_timeout));
+        self.handle_closed();
+        self.route(now);
+    }
+
+    /// The user wants no more records of `tp` for now. Answers whether the partition is ours.
+    pub fn handle_pause(&mut self, tp: &TopicPartition) -> bool {
+        self.set_progress(tp, Progress::Paused)
+    }
+
+    /// The user wants records of `tp` again. Answers whether the partition is ours.
+    pub fn handle_resume(&mut self, tp: &TopicPartition) -> bool {
+        self.set_progress(tp, Progress::Flowing)
+    }
+
+    /// The user moves `tp`. Answers whether the partition is ours.
+    pub fn handle_seek(&mut self, now: Instant, tp: &TopicPartition, position: Position) -> bool {
+        let Some(partition) = self.partitions.get_mut(tp) else { return false };
+        partition.trouble = None;
+        self.starts.handle_dropped(tp);
+        self.commit.handle_seek(tp);
+        if let Some(gain) = partition.gain {
+            partition.frontier = Some(position);
+            let position_epoch = LeaderEpoch::UNKNOWN;
+            let order = Order::Seek { tp: tp.clone(), gain, position, position_epoch };
+            self.outputs.push_back(Output::Order(order));
+        } else {
+            let entry = Entry { position, epoch: LeaderEpoch::UNKNOWN };
+            partition.start = Some((entry, Source::Policy));
+            self.gain(tp);
+        }
+        self.route(now);
+        true
+    }
+
+    /// All before this position of `tp` is done; the outer `None` when it is not ours.
+    #[must_use]
+    pub fn position(&self, tp: &TopicPartition) -> Option<Option<Position>> {
+        self.partitions.get(tp).map(|partition| partition.frontier)
+    }
+
+    /// What the coordinator confirmed for `tp`; the outer `None` when it is not ours.
+    #[must_use]
+    pub fn committed(&self, tp: &TopicPartition) -> Option<Option<Position>> {
+        self.partitions.get(tp).map(|_| self.commit.acked(tp))
+    }
+
+    /// The deadline from [`poll_timeout`](Self::poll_timeout) passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.starts.handle_timeout(now);
+        self.commit.handle_timeout(now);
+        if self.topics_by.is_some_and(|by| by <= now) {
+            self.topics_by = None;
+            self.check_topics();
+        }
+        self.route(now);
+    }
+
+    /// Something to do; call until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let own = [self.starts.poll_timeout(), self.commit.poll_timeout(), self.stage.deadline()];
+        own.into_iter().flatten().chain(self.topics_by).min()
+    }
+
+    /// Moves what the machines say to where it belongs, until they have nothing more to say.
+    fn route(&mut self, now: Instant) {
+        loop {
+            while self.route_starts() || self.route_commit(now) {}
+            self.end_if_nothing_is_left(now);
+            self.advance_shutdown(now);
+            // The end of the work may have made the last commit.
+            if !self.route_commit(now) {
+                return;
+            }
+        }
+    }
+
+    fn route_starts(&mut self) -> bool {
+        let Some(output) = self.starts.poll_output() else { return false };
+        let out = match output {
+            start::Output::FetchCommitted(tps) => Output::FetchCommitted(tps),
+            start::Output::WrongCoordinator => Output::WrongCoordinator,
+            start::Output::List { leader, asks } => Output::List { leader, asks },
+            start::Output::StaleMetadata => Output::StaleMetadata,
+            start::Output::Found { tp, position, epoch, source } => {
+                self.handle_found(&tp, Entry { position, epoch }, source);
+                return true;
+            }
+            start::Output::Failed { tp, why } => {
+                self.fail(&tp, Trouble::Start(why));
+                return true;
+            }
+        };
+        self.outputs.push_back(out);
+        true
+    }
+
+    fn route_commit(&mut self, now: Instant) -> bool {
+        let Some(output) = self.commit.poll_output() else { return false };
+        let out = match output {
+            commit::Output::Commit(entries) => Output::Commit(entries),
+            commit::Output::WrongCoordinator => Output::WrongCoordinator,
+            commit::Output::Acked { tp, position } => {
+                Output::Event(Event::Committed { tp, position })
+            }
+            commit::Output::Refused { tp, code } => {
+                self.fail(&tp, Trouble::Commit { code });
+                return true;
+            }
+            commit::Output::Fatal { code } => {
+                self.cause.get_or_insert(Cause::Commit { code });
+                self.handle_shutdown(now, now.after(self.config.drain_timeout));
+                return true;
+            }
+        };
+        self.outputs.push_back(out);
+        true
+    }
+
+    /// A start, or a way on, is known.
+    fn handle_found(&mut self, tp: &TopicPartition, entry: Entry, source: Source) {
+        let Some(partition) = self.partitions.get_mut(tp) else { return };
+        let Some(gain) = partition.gain else {
+            partition.start = Some((entry, source));
+            self.gain(tp);
+            return;
+        };
+        if let Source::Reset { from } = source {
+            let event = Event::OffsetReset { tp: tp.clone(), from, to: entry.position };
+            self.outputs.push_back(Output::Event(event));
+            self.commit.handle_seek(tp);
+        }
+        partition.frontier = Some(entry.position);
+        let (position, position_epoch) = (entry.position, entry.epoch);
+        let order = Order::Seek { tp: tp.clone(), gain, position, position_epoch };
+        self.outputs.push_back(Output::Order(order));
+    }
+
+    /// Hands the partition to the shard, once both its start and its topic are known.
+    fn gain(&mut self, tp: &TopicPartition) {
+        let Some(partition) = self.partitions.get_mut(tp) else { return };
+        if partition.gain.is_some() || self.metadata.partition(tp).is_none() {
+            return;
+        }
+        let Some((entry, source)) = partition.start else { return };
+        let Some(gain) = self.ownership.own(tp) else { return };
+        let leader = self.metadata.leader(tp);
+        partition.begin(gain, entry, leader);
+        let is_paused = partition.progress == Progress::Paused;
+        let committed = (source == Source::Committed).then_some(entry.position);
+        if self.config.commits == Commits::Group {
+            self.commit.handle_gained(tp.clone(), committed);
+        }
+        let tp = tp.clone();
+        let position = entry.position;
+        let topic_id = self.metadata.topic_id(&tp.topic);
+        let order = Order::Gain {
+            tp: tp.clone(),
+            gain,
+            topic_id,
+            position,
+            position_epoch: entry.epoch,
+            leader,
+        };
+        self.outputs.push_back(Output::Event(Event::Started { tp: tp.clone(), position, source }));
+        self.outputs.push_back(Output::Order(order));
+        if is_paused {
+            self.outputs.push_back(Output::Order(Order::Pause { tp }));
+        }
+    }
+
+    fn handle_frontier(&mut self, now: Instant, tp: &TopicPartition, gain: Gain, entry: Entry) {
+        if !self.ownership.get(tp).accepts(gain) {
+            return;
+        }
+        if let Some(partition) = self.partitions.get_mut(tp) {
+            partition.frontier = Some(entry.position);
+            self.commit.handle_frontier(now, tp, entry);
+        }
+    }
+
+    fn handle_leader_stale(
+        &mut self,
+        tp: &TopicPartition,
+        gain: Gain,
+        tried: Option<Leader>,
+        hint: Option<LeaderHint>,
+    ) {
+        let known = self.metadata.leader(tp);
+        let Some(partition) = self.partitions.get_mut(tp) else { return };
+        if partition.gain != Some(gain) {
+            return;
+        }
+        if tried.is_some() {
+            partition.leader_told = None;
+            partition.wants_leader = true;
+        }
+        match hint {
+            Some(hint) => self.outputs.push_back(Output::Hint(tp.clone(), hint)),
+            None if tried.is_some() && known.is_some() && known != tried => {
+                self.tell_leader(&tp.clone(), known);
+            }
+            None => self.outputs.push_back(Output::StaleMetadata),
+        }
+    }
+
+    fn handle_stopped(&mut self, now: Instant, tp: &TopicPartition, gain: Gain, fault: Fault) {
+        if !self.ownership.get(tp).accepts(gain) {
+            return;
+        }
+        self.starts.handle_dropped(tp);
+        self.fail(tp, Trouble::Shard(fault));
+        self.commit.handle_flush(now);
+    }
+
+    fn set_progress(&mut self, tp: &TopicPartition, progress: Progress) -> bool {
+        let Some(partition) = self.partitions.get_mut(tp) else { return false };
+        if partition.progress != progress {
+            partition.progress = progress;
+            let order = match progress {
+                Progress::Paused => Order::Pause { tp: tp.clone() },
+                Progress::Flowing => Order::Resume { tp: tp.clone() },
+            };
+            let told = partition.gain.map(|_| Output::Order(order));
+            self.outputs.extend(told);
+        }
+        true
+    }
+
+    /// Notes why a partition cannot go on, once.
+    fn fail(&mut self, tp: &TopicPartition, trouble: Trouble) {
+        let Some(partition) = self.partitions.get_mut(tp) else { return };
+        if partition.trouble.is_none() {
+            partition.trouble = Some(trouble.clone());
+            let event = Event::PartitionFailed { tp: tp.clone(), why: trouble };
+            self.outputs.push_back(Output::Event(event));
+        }
+    }
+
+    /// Tells the shard where brokers are, when that changed.
+    fn tell_brokers(&mut self) {
+        let brokers: output::Brokers =
+            self.metadata.brokers.iter().map(|(id, at)| (*id, at.clone())).collect();
+        if !brokers.is_empty() && self.brokers_told.as_ref() != Some(&brokers) {
+            self.brokers_told = Some(Arc::clone(&brokers));
+            self.outputs.push_back(Output::Order(Order::Brokers(brokers)));
+        }
+    }
+
+    /// Starts what waited for its topic, and tells leaders that moved or were asked for.
+    fn tell_leaders(&mut self) {
+        let tps: Vec<_> = self.partitions.keys().cloned().collect();
+        for tp in tps {
+            self.gain(&tp);
+            let leader = self.metadata.leader(&tp);
+            let Some(partition) = self.partitions.get(&tp) else { continue };
+            let moved = partition.leader_told != leader;
+            let wanted = partition.wants_leader && leader.is_some();
+            if partition.gain.is_some() && (moved || wanted) {
+                self.tell_leader(&tp, leader);
+            }
+        }
+        let mut live = self.partitions.iter().filter(|(_, partition)| partition.trouble.is_none());
+        if live.any(|(tp, _)| self.metadata.leader(tp).is_none()) {
+            self.outputs.push_back(Output::StaleMetadata);
+        }
+    }
+
+    fn tell_leader(&mut self, tp: &TopicPartition, leader: Option<Leader>) {
+        let Some(partition) = self.partitions.get_mut(tp) else { return };
+        let Some(gain) = partition.gain else { return };
+        partition.leader_told = leader;
+        partition.wants_leader &= leader.is_none();
+        self.outputs.push_back(Output::Order(Order::Leader { tp: tp.clone(), gain, leader }));
+    }
+
+    /// Fails partitions that the cluster does not have.
+    fn check_topics(&mut self) {
+        let patience = Patience::from(self.topics_by);
+        let waiting = self.partitions.iter().filter(|(_, partition)| partition.awaits_topic());
+        let failed: Vec<_> = waiting
+            .filter_map(|(tp, _)| {
+                let trouble = partition::missing(&self.metadata, tp, patience)?;
+                Some((tp.clone(), trouble))
+            })
+            .collect();
+        for (tp, trouble) in failed {
+            self.starts.handle_dropped(&tp);
+            self.fail(&tp, trouble);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

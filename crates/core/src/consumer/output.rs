@@ -1,0 +1,141 @@
+//! What the control plane's router asks of the world, and what it tells in the end.
+
+use std::sync::Arc;
+
+use forebay_protocol::types::{BrokerId, Position, TopicPartition};
+
+use crate::offsets::commit::Entry;
+use crate::offsets::start::{Ask, Failure, Source};
+use crate::orders::{Fault, LeaderHint, Order};
+
+/// What the router asks of the world.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Tell the shard.
+    Order(Order),
+    /// Ask the coordinator what is committed.
+    FetchCommitted(Vec<TopicPartition>),
+    /// Ask a leader for offsets.
+    List {
+        /// Whom.
+        leader: BrokerId,
+        /// About what.
+        asks: Vec<Ask>,
+    },
+    /// Commit these.
+    Commit(Vec<(TopicPartition, Entry)>),
+    /// The coordinator is no longer where it was thought to be.
+    WrongCoordinator,
+    /// The picture of the cluster is wrong somewhere.
+    StaleMetadata,
+    /// A broker said who leads a partition.
+    Hint(TopicPartition, LeaderHint),
+    /// Something happened that people want to see.
+    Event(Event),
+    /// The consumer is over: nothing more comes.
+    Done(Outcome),
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// A partition starts.
+    Started {
+        /// The partition.
+        tp: TopicPartition,
+        /// Where.
+        position: Position,
+        /// Why there.
+        source: Source,
+    },
+    /// A partition goes on elsewhere, because its position no longer existed.
+    OffsetReset {
+        /// The partition.
+        tp: TopicPartition,
+        /// Where it stood.
+        from: Position,
+        /// Where it goes on.
+        to: Position,
+    },
+    /// A partition stopped.
+    PartitionFailed {
+        /// The partition.
+        tp: TopicPartition,
+        /// Why.
+        why: Trouble,
+    },
+    /// The coordinator stored a position.
+    Committed {
+        /// The partition.
+        tp: TopicPartition,
+        /// What it stored.
+        position: Position,
+    },
+}
+
+/// Why a partition, or the whole consumer, cannot go on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Trouble {
+    /// No start, or no way on.
+    Start(Failure),
+    /// The shard stopped it.
+    Shard(Fault),
+    /// Its commits are refused: Kafka's error code.
+    Commit {
+        /// Kafka's error code.
+        code: i16,
+    },
+    /// No broker knows the topic.
+    UnknownTopic,
+    /// The topic has fewer partitions: so many.
+    UnknownPartition {
+        /// How many the topic has.
+        partitions: usize,
+    },
+    /// The brokers refuse to tell about the topic: Kafka's error code.
+    Topic {
+        /// Kafka's error code.
+        code: i16,
+    },
+}
+
+/// How a consumer ended.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Outcome {
+    /// What became of each partition.
+    pub partitions: Vec<(TopicPartition, Ending)>,
+    /// Records that were running when the deadline passed.
+    pub unfinished: u64,
+    /// What ended the whole consumer, when nobody asked for the end.
+    pub cause: Option<Cause>,
+}
+
+/// What became of a partition.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Ending {
+    /// All before it is done; `None` when it never started.
+    pub frontier: Option<Position>,
+    /// What the coordinator confirmed last.
+    pub committed: Option<Position>,
+    /// Whether its work ended before the deadline.
+    pub is_drained: bool,
+    /// Why it stopped, when it did.
+    pub trouble: Option<Trouble>,
+}
+
+/// What ended the whole consumer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Cause {
+    /// Every partition has stopped.
+    NothingLeft,
+    /// No commit of this group can succeed: Kafka's error code.
+    Commit {
+        /// Kafka's error code.
+        code: i16,
+    },
+    /// The shard is gone without a word.
+    ShardLost,
+}
+
+/// Addresses as an order carries them.
+pub(super) type Brokers = Arc<[(BrokerId, crate::orders::Address)]>;

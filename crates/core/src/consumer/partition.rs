@@ -1,0 +1,94 @@
+//! What the router remembers of one partition.
+
+use forebay_protocol::types::{Position, TopicPartition};
+
+use super::output::Trouble;
+use crate::cluster::metadata::Metadata;
+use crate::fence::Gain;
+use crate::offsets::commit::Entry;
+use crate::offsets::start::Source;
+use crate::orders::Leader;
+use crate::time::Instant;
+
+/// Kafka's codes for "no broker here knows it (yet)".
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+/// The name cannot be one of a topic.
+const INVALID_TOPIC: i16 = 17;
+/// We may not look at the topic.
+const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
+
+/// Whether records are handed out.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Progress {
+    #[default]
+    Flowing,
+    Paused,
+}
+
+/// How long the cluster has had to tell about a topic.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Patience {
+    Left,
+    Over,
+}
+
+impl From<Option<Instant>> for Patience {
+    /// Of the time by which it ends, `None` when it ended.
+    fn from(until: Option<Instant>) -> Self {
+        if until.is_some() { Self::Left } else { Self::Over }
+    }
+}
+
+/// One partition.
+#[derive(Debug, Default)]
+pub(super) struct Partition {
+    /// Where it will start; known before the shard has it.
+    pub(super) start: Option<(Entry, Source)>,
+    /// The gain it was handed to the shard with.
+    pub(super) gain: Option<Gain>,
+    /// All before it is done.
+    pub(super) frontier: Option<Position>,
+    /// What the shard was told last.
+    pub(super) leader_told: Option<Leader>,
+    /// The shard gave its leader up and waits for a word, even the same one.
+    pub(super) wants_leader: bool,
+    pub(super) progress: Progress,
+    pub(super) trouble: Option<Trouble>,
+    pub(super) is_drained: bool,
+}
+
+impl Partition {
+    /// The shard has it from now on.
+    pub(super) fn begin(&mut self, gain: Gain, entry: Entry, leader: Option<Leader>) {
+        self.gain = Some(gain);
+        self.frontier = Some(entry.position);
+        self.leader_told = leader;
+        self.wants_leader = leader.is_none();
+    }
+
+    /// Whether it has not started and nothing says yet that it cannot.
+    pub(super) fn awaits_topic(&self) -> bool {
+        self.gain.is_none() && self.trouble.is_none()
+    }
+}
+
+/// Why the cluster cannot have `tp`, if that is certain.
+pub(super) fn missing(
+    metadata: &Metadata,
+    tp: &TopicPartition,
+    patience: Patience,
+) -> Option<Trouble> {
+    let topic = metadata.topics.get(&tp.topic);
+    match topic.map(|topic| (topic.error, topic.partitions.len())) {
+        Some((code @ (INVALID_TOPIC | TOPIC_AUTHORIZATION_FAILED), _)) => {
+            Some(Trouble::Topic { code })
+        }
+        Some((0, partitions)) if 0 < partitions && metadata.partition(tp).is_none() => {
+            (patience == Patience::Over).then_some(Trouble::UnknownPartition { partitions })
+        }
+        Some((UNKNOWN_TOPIC_OR_PARTITION, 0)) => {
+            (patience == Patience::Over).then_some(Trouble::UnknownTopic)
+        }
+        Some(_) | None => None,
+    }
+}
