@@ -2,8 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod budget;
 pub mod admin;
+pub mod budget;
 mod cluster;
 pub mod config;
 mod consumer;
@@ -12,8 +12,8 @@ mod link;
 pub mod net;
 pub mod runtime;
 
-pub use budget::Budget;
 pub use admin::Admin;
+pub use budget::Budget;
 pub use config::{ConfigError, ConsumerConfig, IsolationLevel, OffsetReset, ProducerConfig};
 pub use consumer::control::{ControlHandle, PartitionSummary, Summary};
 pub use consumer::handler::{
