@@ -28,6 +28,13 @@ Examples:
   minotaur up kafka@4.4.0 --set num.partitions=6 --set message.max.bytes=10485760
   minotaur up kafka@4.4.0 --profile bench --heap 2g --core 0 --data-dir /dev/shm";
 
+const AFTER_EXEC: &str = "\
+Examples:
+  minotaur exec kafka-4.4.0 org.apache.kafka.tools.TopicCommand --bootstrap-server {bootstrap} --list
+  minotaur exec kafka-0.11.0.3 kafka.admin.TopicCommand --zookeeper {zookeeper} --describe
+
+The exit code is the program's own.";
+
 /// Real Kafka brokers without containers, as Java processes on loopback.
 #[derive(Debug, Parser)]
 #[command(name = "minotaur", version, after_help = AFTER)]
@@ -68,6 +75,8 @@ pub(crate) enum Verb {
     Resume(Target),
     /// Fetch and prepare versions, so that later starts need no network
     Fetch(Fetch),
+    /// Run one of Kafka's own Java programs against a cluster
+    Exec(Exec),
     /// Show what works on this machine
     Doctor,
     /// Remove a cluster when a process ends
@@ -151,6 +160,19 @@ pub(crate) struct Target {
 pub(crate) struct Fetch {
     /// kafka@VERSION [default: all versions that `doctor` lists]
     pub(crate) systems: Vec<System>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_EXEC)]
+pub(crate) struct Exec {
+    /// Name of the cluster
+    pub(crate) name: String,
+    /// Full name of the class; from 3.0 on most are in org.apache.kafka.tools, before in
+    /// kafka.tools and kafka.admin
+    pub(crate) class: String,
+    /// Arguments of the program; {bootstrap} and {zookeeper} become the cluster's addresses
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
 }
 
 #[derive(Args, Debug)]

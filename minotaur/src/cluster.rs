@@ -14,7 +14,7 @@ use crate::infrastructure::local::launch::launch;
 use crate::infrastructure::local::port;
 use crate::infrastructure::local::process::{ProcessId, ProcessState};
 use crate::labs::kafka::kit::{Archives, Kit};
-use crate::labs::kafka::{config, jvm, ready, storage};
+use crate::labs::kafka::{config, jvm, logging, ready, storage};
 use crate::model::{Broker, Node, Plan};
 use crate::supervisor::home::{Home, make_directory, tail, write_whole};
 use crate::supervisor::journal::{self, Entry};
@@ -119,6 +119,13 @@ impl Cluster {
     #[must_use]
     pub fn bootstrap_servers(&self) -> String {
         self.entry.plan.bootstrap_servers()
+    }
+
+    /// What old tools take as `--zookeeper`, in ZooKeeper mode.
+    #[must_use]
+    pub fn zookeeper(&self) -> Option<String> {
+        let port = self.entry.plan.zookeeper_port?;
+        Some(format!("{}:{port}/kafka", crate::model::HOST))
     }
 
     /// Its nodes in the order in which they start.
@@ -292,8 +299,8 @@ impl Cluster {
     /// Writes every file that its nodes read.
     pub(crate) fn write_files(&self, kit: &Kit, archives: Archives) -> Result<(), LabError> {
         let plan = &self.entry.plan;
-        let (logging, content, _) = kit.logging(&plan.directory);
-        write_whole(&logging, content.as_bytes())?;
+        let logging = logging::server(plan.version, &plan.directory);
+        write_whole(&logging.file, logging.content.as_bytes())?;
         for node in plan.nodes() {
             make_directory(&plan.node_directory(node))?;
             make_directory(&plan.node_data(node))?;

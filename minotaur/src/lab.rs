@@ -3,26 +3,28 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::artifacts::closure::{Closure, class_path};
 use crate::artifacts::java::JavaSearch;
-use crate::artifacts::maven::{self, Maven};
+use crate::artifacts::maven::Maven;
 use crate::cluster::Cluster;
 use crate::error::LabError;
 use crate::infrastructure::local::port;
 use crate::infrastructure::local::process::ProcessId;
 use crate::labs::kafka::kit::{Archives, Kit, Tools};
-use crate::labs::kafka::storage;
+use crate::labs::kafka::{logging, storage};
 use crate::model::Plan;
 use crate::spec::{LabSpec, System};
 use crate::supervisor::doctor::{self, Report};
-use crate::supervisor::home::{Home, make_directory};
+use crate::supervisor::home::{Home, make_directory, write_whole};
 use crate::supervisor::journal::{self, Entry};
 use crate::supervisor::sweep;
-use crate::versions::{KafkaVersion, Mode, VersionError};
+use crate::versions::{KafkaVersion, Mode};
 
 /// Somebody else may take a port between our look and the broker's bind.
 const PORT_TRIES: usize = 4;
@@ -129,6 +131,32 @@ impl Lab {
         self.prepare(system).await.map(|_| ())
     }
 
+    /// A Java program of Kafka's own, ready to run: `class` with the jars of the command line tools
+    /// of `version`, its warnings on standard error. Arguments are to be added. Fetches the jars
+    /// when they are not there.
+    ///
+    /// The tools of 4.4.0 are those of 4.3.1: it came to Maven without.
+    ///
+    /// Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// Java or Maven that are missing or do not do: see [`LabError`].
+    pub async fn tool(&self, version: KafkaVersion, class: &str) -> Result<Command, LabError> {
+        let era = version.era().ok_or(LabError::NoSuchRelease { version })?;
+        let java = self.java.find(version, era.java).await?;
+        let lock = self.home.lock(&format!("kafka-{version}")).await?;
+        let jars = self.jars(&Closure::tools(&self.home, version, &era), version).await?;
+        let logging = logging::tool(version, &self.home.kafka(version));
+        make_directory(&self.home.kafka(version))?;
+        write_whole(&logging.file, logging.content.as_bytes())?;
+        drop(lock);
+        let mut command = Command::new(&java.program);
+        command.args(["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]);
+        command.arg(logging.option).arg("-cp").arg(class_path(&jars)).arg(class);
+        Ok(command)
+    }
+
     /// All clusters, by name.
     ///
     /// # Errors
@@ -179,23 +207,30 @@ impl Lab {
 
     async fn prepare(&self, system: System) -> Result<Kit, LabError> {
         let version = system.version;
-        let era = version.era().ok_or(VersionError::TooOld { version });
-        let era = era.map_err(|_| LabError::NoSuchRelease { version })?;
+        let era = version.era().ok_or(LabError::NoSuchRelease { version })?;
         if !version.is_promised() {
             self.tell(&format!("Kafka {version} is not among the versions checked with this lab"));
         }
         let java = self.java.find(version, era.java).await?;
         let _lock = self.home.lock(&format!("kafka-{version}")).await?;
-        if !maven::is_fetched(&self.home, version, &era) {
-            self.tell(&format!("fetching Kafka {version} with Maven (once)"));
-        }
-        let jars = maven::closure(&self.home, &self.maven, version, &era).await?;
+        let jars = self.jars(&Closure::broker(&self.home, version, &era), version).await?;
         let kit = Kit::new(&self.home, version, system.mode, Tools { era, java, jars });
         if system.mode == Mode::KRaft {
             storage::format(&kit).await?;
         }
         self.archive(system, &kit).await?;
         Ok(kit)
+    }
+
+    async fn jars(
+        &self,
+        closure: &Closure,
+        version: KafkaVersion,
+    ) -> Result<Vec<PathBuf>, LabError> {
+        if !closure.is_fetched() {
+            self.tell(&format!("fetching Kafka {version} with Maven (once)"));
+        }
+        closure.jars(&self.maven).await
     }
 
     /// Starts and ends one broker so that its JVMs write down which classes they loaded.

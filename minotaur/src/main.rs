@@ -34,6 +34,7 @@ async fn main() -> ExitCode {
             writeln!(std::io::stderr(), "error: {failure}").ok();
             ExitCode::from(match failure {
                 Failure::Spec(_) => NOT_UNDERSTOOD,
+                Failure::Tool { code, .. } => code,
                 Failure::Lab(_) | Failure::Output(_) | Failure::Unwell => FAILED,
             })
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use minotaur::{Lab, LabError, LabSpec, Node, PROMISED, SpecError, System};
 use thiserror::Error;
 
-use crate::args::{Arguments, Down, Fetch, Format, Logs, Target, Up, Verb};
+use crate::args::{Arguments, Down, Exec, Fetch, Format, Logs, Target, Up, Verb};
 use crate::output;
 
 /// How often a watcher looks whether its process lives.
@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Lab(#[from] LabError),
     #[error("could not write the result: {0}")]
     Output(#[from] io::Error),
+    #[error("{class} ended with exit code {code}")]
+    Tool { class: String, code: u8 },
     #[error("not every version can be started here; the lines above say what is missing")]
     Unwell,
 }
@@ -38,6 +40,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Verb::Logs(logs) => show_logs(&lab, format, &logs),
         Verb::Down(down) => remove(&lab, &down),
         Verb::Fetch(fetch) => fetch_versions(&lab, fetch).await,
+        Verb::Exec(exec) => execute(&lab, exec).await,
         Verb::Doctor => doctor(&lab, format).await,
         Verb::Watch(watch) => watch_owner(&lab, &watch.name).await,
         Verb::Kill(target) => on_node(&lab, format, Action::Kill, target).await,
@@ -141,6 +144,23 @@ async fn fetch_versions(lab: &Lab, fetch: Fetch) -> Result<(), Failure> {
         say(&format!("kafka@{} is ready to start", system.version));
     }
     Ok(())
+}
+
+async fn execute(lab: &Lab, exec: Exec) -> Result<(), Failure> {
+    let cluster = lab.find(&exec.name)?;
+    let mut command = lab.tool(cluster.version(), &exec.class).await?;
+    let zookeeper = cluster.zookeeper().unwrap_or_default();
+    for argument in &exec.arguments {
+        let argument = argument.replace("{bootstrap}", &cluster.bootstrap_servers());
+        command.arg(argument.replace("{zookeeper}", &zookeeper));
+    }
+    let mut command = tokio::process::Command::from(command);
+    let status = command.kill_on_drop(true).status().await?;
+    match status.code().map(u8::try_from) {
+        Some(Ok(0)) => Ok(()),
+        Some(Ok(code)) => Err(Failure::Tool { class: exec.class, code }),
+        Some(Err(_)) | None => Err(Failure::Tool { class: exec.class, code: 1 }),
+    }
 }
 
 async fn doctor(lab: &Lab, format: Format) -> Result<(), Failure> {

@@ -115,6 +115,11 @@ impl KafkaVersion {
         PROMISED.contains(&self)
     }
 
+    /// The version whose command line tools work with this one: 4.4.0 came to Maven without.
+    pub(crate) fn with_tools(self) -> Self {
+        if self == Self([4, 4, 0, 0]) { Self([4, 3, 1, 0]) } else { self }
+    }
+
     /// What it needs; `None` before 0.11.
     pub(crate) fn era(self) -> Option<Era> {
         ERAS.into_iter().find(|era| era.from <= self)

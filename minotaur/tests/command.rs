@@ -105,6 +105,23 @@ fn a_cluster_goes_through_every_verb() {
 
 #[test]
 #[ignore = "needs real Kafka: Java 17 and Maven"]
+fn kafkas_own_tools_run_against_a_cluster() {
+    let name = name("tools");
+    let up = run(&["up", "kafka@0.11.0.3", "--name", &name]);
+    assert!(up.status.success(), "{}", text(&up.stderr));
+    let topics = |arguments: &[&str]| {
+        let tool = ["exec", &name, "kafka.admin.TopicCommand", "--zookeeper", "{zookeeper}"];
+        run(&[&tool[..], arguments].concat())
+    };
+    let create = ["--create", "--topic", "t", "--partitions", "2", "--replication-factor", "1"];
+    assert!(topics(&create).status.success());
+    assert_eq!(text(&topics(&["--list"]).stdout), "t");
+    assert_eq!(topics(&create).status.code(), Some(1), "the topic exists");
+    assert!(run(&["down", &name]).status.success());
+}
+
+#[test]
+#[ignore = "needs real Kafka: Java 17 and Maven"]
 fn a_cluster_ends_with_the_process_it_was_tied_to() {
     let name = name("tied");
     let mut owner = Command::new("sleep").arg("300").spawn().unwrap();

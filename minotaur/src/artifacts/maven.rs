@@ -1,17 +1,16 @@
-//! Where are the jars of a version? In the cache; else Maven puts them there, once.
+//! How does Maven fetch jars, and what does it mean when it does not?
 
 use std::env;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
 use tokio::process::Command;
 
 use crate::artifacts::pom;
 use crate::error::LabError;
-use crate::supervisor::home::{Home, last_lines, make_directory, remove_directory, write_whole};
-use crate::versions::{Era, KafkaVersion};
+use crate::supervisor::home::last_lines;
+use crate::versions::KafkaVersion;
 
 const TAIL: usize = 15;
 
@@ -21,6 +20,16 @@ pub(crate) struct Maven {
     program: PathBuf,
     /// Asked to stay away from the network.
     offline: bool,
+}
+
+/// One call: the closure of `pom` goes into `jars`.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    pub(crate) version: KafkaVersion,
+    pub(crate) pom: PathBuf,
+    pub(crate) jars: PathBuf,
+    /// Where the jars will lie in the end.
+    pub(crate) cache: PathBuf,
 }
 
 /// What Maven's output says about a failure.
@@ -60,8 +69,14 @@ impl Maven {
         text.lines().find(|line| line.contains("Maven")).map(plain)
     }
 
-    /// Puts the closure of `pom` into `directory`.
-    async fn copy(&self, version: KafkaVersion, fetch: &Fetch) -> Result<(), LabError> {
+    /// Does what `fetch` says. Cancel safe: Maven is killed when the call is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`LabError::MavenMissing`], [`LabError::MavenOffline`], [`LabError::NoSuchRelease`],
+    /// [`LabError::MavenFailed`], [`LabError::Io`].
+    pub(crate) async fn copy(&self, fetch: &Fetch) -> Result<(), LabError> {
+        let version = fetch.version;
         let output = match self.command(fetch).output().await {
             Ok(output) => output,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -94,65 +109,6 @@ impl Maven {
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }
-}
-
-/// Files of one call.
-struct Fetch {
-    pom: PathBuf,
-    jars: PathBuf,
-    /// Where the jars will lie in the end.
-    cache: PathBuf,
-}
-
-/// The jars of `version` in the order of the class path. The caller holds the version's lock.
-///
-/// Cancel safe: Maven is killed, and half a fetch is fetched anew.
-///
-/// # Errors
-///
-/// [`LabError::MavenMissing`], [`LabError::MavenOffline`], [`LabError::NoSuchRelease`],
-/// [`LabError::MavenFailed`], [`LabError::Io`].
-pub(crate) async fn closure(
-    home: &Home,
-    maven: &Maven,
-    version: KafkaVersion,
-    era: &Era,
-) -> Result<Vec<PathBuf>, LabError> {
-    let place = home.kafka(version);
-    let wanted = pom::broker(version, era);
-    if !is_cached(&place, &wanted) {
-        let half = home.fetching(version);
-        remove_directory(&half)?;
-        make_directory(&half)?;
-        write_whole(&half.join("pom.xml"), wanted.as_bytes())?;
-        let fetch = Fetch { pom: half.join("pom.xml"), jars: half.join("jars"), cache: place };
-        let fetched = maven.copy(version, &fetch).await;
-        if fetched.is_err() {
-            remove_directory(&half)?;
-        }
-        fetched?;
-        remove_directory(&fetch.cache)?;
-        fs::rename(&half, &fetch.cache).map_err(LabError::io("create", &fetch.cache))?;
-    }
-    jars_in(&home.kafka(version).join("jars"))
-}
-
-/// Whether the jars of `version` are here already.
-pub(crate) fn is_fetched(home: &Home, version: KafkaVersion, era: &Era) -> bool {
-    is_cached(&home.kafka(version), &pom::broker(version, era))
-}
-
-/// The POM is kept beside the jars: one that asks for other jars makes them stale.
-fn is_cached(place: &Path, wanted: &str) -> bool {
-    fs::read_to_string(place.join("pom.xml")).is_ok_and(|kept| kept == wanted)
-}
-
-fn jars_in(directory: &Path) -> Result<Vec<PathBuf>, LabError> {
-    let entries = fs::read_dir(directory).map_err(LabError::io("read", directory))?;
-    let mut jars: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
-    // A class archive fits one order only.
-    jars.sort_unstable();
-    Ok(jars)
 }
 
 fn text_of(output: &Output) -> String {
@@ -195,6 +151,3 @@ fn judge(said: &str) -> Failure {
     };
     if said.lines().any(missing) { Failure::NoSuchRelease } else { Failure::Other }
 }
-
-#[cfg(test)]
-mod tests;

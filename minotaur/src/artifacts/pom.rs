@@ -22,8 +22,10 @@ const EXCLUDED: [(&str, &str); 7] = [
     ("log4j", "log4j"),
     ("jline", "jline"),
     ("junit", "junit"),
-    ("org.apache.kafka", "kafka-tools-api"),
+    ("org.apache.kafka", TOOLS_API),
 ];
+
+const TOOLS_API: &str = "kafka-tools-api";
 
 const JAXB: Coordinate<'_> = ("javax.xml.bind", "jaxb-api", "2.3.1");
 
@@ -33,21 +35,39 @@ pub(crate) fn broker(version: KafkaVersion, era: &Era) -> String {
     let artefact = format!("kafka_{}", era.scala);
     let release = version.to_string();
     push(&mut dependencies, ("org.apache.kafka", &artefact, &release), &EXCLUDED);
+    surroundings(&mut dependencies, era);
+    project("broker", &dependencies)
+}
+
+/// The POM of the command line tools, which have an artefact of their own since 3.0.
+pub(crate) fn tools(version: KafkaVersion, era: &Era) -> String {
+    let mut dependencies = String::new();
+    let release = version.to_string();
+    let others: Vec<_> = EXCLUDED.into_iter().filter(|(_, name)| *name != TOOLS_API).collect();
+    push(&mut dependencies, ("org.apache.kafka", "kafka-tools", &release), &others);
+    surroundings(&mut dependencies, era);
+    project("tools", &dependencies)
+}
+
+fn surroundings(dependencies: &mut String, era: &Era) {
     for coordinate in logging(era.logging) {
-        push(&mut dependencies, *coordinate, &[]);
+        push(dependencies, *coordinate, &[]);
     }
     if era.needs_jaxb {
-        push(&mut dependencies, JAXB, &[]);
+        push(dependencies, JAXB, &[]);
     }
     if let Some(zookeeper) = era.zookeeper {
-        push(&mut dependencies, ("org.apache.zookeeper", "zookeeper", zookeeper), &EXCLUDED);
-        push(&mut dependencies, ("org.apache.zookeeper", "zookeeper-jute", zookeeper), &[]);
+        push(dependencies, ("org.apache.zookeeper", "zookeeper", zookeeper), &EXCLUDED);
+        push(dependencies, ("org.apache.zookeeper", "zookeeper-jute", zookeeper), &[]);
     }
+}
+
+fn project(name: &str, dependencies: &str) -> String {
     format!(
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n\
          <modelVersion>4.0.0</modelVersion>\n\
          <groupId>minotaur</groupId>\n\
-         <artifactId>broker</artifactId>\n\
+         <artifactId>{name}</artifactId>\n\
          <version>1</version>\n\
          <packaging>pom</packaging>\n\
          <dependencies>\n{dependencies}</dependencies>\n\
@@ -114,6 +134,15 @@ mod tests {
                 [logger]
             );
         }
+    }
+
+    #[test]
+    fn tools_bring_the_api_that_brokers_leave_out() {
+        let version: KafkaVersion = "4.3.1".parse().unwrap();
+        let tools = tools(version, &version.era().unwrap());
+        assert!(tools.contains("<artifactId>kafka-tools</artifactId><version>4.3.1</version>"));
+        assert!(!tools.contains(TOOLS_API));
+        assert!(pom("4.3.1").contains(TOOLS_API));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod jvm;
 pub(crate) mod kit;
+pub(crate) mod logging;
 pub(crate) mod properties;
 pub(crate) mod ready;
 pub(crate) mod storage;

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use tokio::process::Command;
 
+use crate::artifacts::closure::Closure;
 use crate::artifacts::java::JavaSearch;
-use crate::artifacts::maven::{self, Maven};
+use crate::artifacts::maven::Maven;
 use crate::infrastructure::local::process::ProcessId;
 use crate::supervisor::home::Home;
 use crate::versions::{KafkaVersion, Mode, PROMISED};
@@ -74,7 +75,7 @@ pub(crate) async fn examine(home: &Home, java: &JavaSearch, maven: &Maven) -> Re
 impl VersionReport {
     fn of(version: KafkaVersion, home: &Home, major: u32, maven: &Check) -> Option<Self> {
         let era = version.era()?;
-        let fetched = maven::is_fetched(home, version, &era);
+        let fetched = Closure::broker(home, version, &era).is_fetched();
         let startable = major >= era.java && (fetched || maven.works);
         Some(Self { version, modes: era.modes.to_vec(), fetched, startable })
     }

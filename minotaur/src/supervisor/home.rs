@@ -60,9 +60,9 @@ impl Home {
         self.root.join("kafka").join(version.to_string())
     }
 
-    /// Where the jars of a version come to lie until they are complete.
-    pub(crate) fn fetching(&self, version: KafkaVersion) -> PathBuf {
-        self.root.join("kafka").join(format!(".fetching-{version}"))
+    /// The jars of a version's command line tools.
+    pub(crate) fn tools(&self, version: KafkaVersion) -> PathBuf {
+        self.root.join("tools").join(version.to_string())
     }
 
     /// Waits for the lock `name`. Cancel safe: nothing is held by a dropped call.

@@ -2,6 +2,7 @@
 //! argument file holds all of them.
 
 use crate::labs::kafka::kit::{Archives, Kit};
+use crate::labs::kafka::logging;
 use crate::model::{Node, Plan};
 use crate::spec::Profile;
 
@@ -45,8 +46,7 @@ pub(crate) fn arguments(plan: &Plan, node: Node, kit: &Kit, archives: Archives) 
     arguments.push("-Djava.awt.headless=true".to_owned());
     arguments.push("-Djava.net.preferIPv4Stack=true".to_owned());
     arguments.push("-Dzookeeper.jmx.log4j.disable=true".to_owned());
-    let (_, _, logging) = kit.logging(&plan.directory);
-    arguments.push(logging);
+    arguments.push(logging::server(plan.version, &plan.directory).option);
     arguments.extend(["-cp".to_owned(), kit.class_path()]);
     arguments.push(if node == Node::ZooKeeper { ZOOKEEPER } else { BROKER }.to_owned());
     let configuration = plan.node_directory(node).join(configuration(node));

@@ -1,8 +1,9 @@
 //! What does every cluster of a version share? A Java, the jars, a formatted directory, and
 //! archives of loaded classes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::artifacts::closure::class_path;
 use crate::artifacts::java::Java;
 use crate::model::Node;
 use crate::supervisor::home::Home;
@@ -70,23 +71,8 @@ impl Kit {
         self.archive(Node::Broker(1)).is_file() && (self.mode == Mode::KRaft || zookeeper())
     }
 
-    /// All jars as Java's `-cp` takes them.
     pub(crate) fn class_path(&self) -> String {
-        let paths = self.jars.iter().map(|jar| jar.display().to_string());
-        paths.collect::<Vec<_>>().join(":")
-    }
-
-    /// The configuration of the logger, in the language of the version's logger.
-    pub(crate) fn logging(&self, directory: &Path) -> (PathBuf, &'static str, String) {
-        if self.version.is_at_least(4, 0) {
-            let file = directory.join("log4j2.properties");
-            let option = format!("-Dlog4j2.configurationFile={}", file.display());
-            (file, LOG4J2, option)
-        } else {
-            let file = directory.join("log4j.properties");
-            let option = format!("-Dlog4j.configuration=file:{}", file.display());
-            (file, LOG4J1, option)
-        }
+        class_path(&self.jars)
     }
 }
 
@@ -97,16 +83,3 @@ pub(crate) struct Tools {
     pub(crate) java: Java,
     pub(crate) jars: Vec<PathBuf>,
 }
-
-const LOG4J1: &str = "log4j.rootLogger=INFO, out\n\
-    log4j.appender.out=org.apache.log4j.ConsoleAppender\n\
-    log4j.appender.out.layout=org.apache.log4j.PatternLayout\n\
-    log4j.appender.out.layout.ConversionPattern=[%d] %p %m (%c)%n\n";
-
-const LOG4J2: &str = "status=error\n\
-    appender.out.type=Console\n\
-    appender.out.name=out\n\
-    appender.out.layout.type=PatternLayout\n\
-    appender.out.layout.pattern=[%d] %p %m (%c)%n\n\
-    rootLogger.level=info\n\
-    rootLogger.appenderRef.out.ref=out\n";

@@ -11,6 +11,7 @@ use crate::error::LabError;
 use crate::labs::kafka::config;
 use crate::labs::kafka::jvm;
 use crate::labs::kafka::kit::Kit;
+use crate::labs::kafka::logging;
 use crate::labs::kafka::properties::Properties;
 use crate::model::{Node, Plan};
 use crate::spec::{LabSpec, System};
@@ -50,12 +51,12 @@ async fn run_tool(kit: &Kit, plan: &Plan) -> Result<(), LabError> {
     make_directory(&plan.directory)?;
     let properties = plan.directory.join("server.properties");
     write_whole(&properties, config::broker(plan, broker).to_string().as_bytes())?;
-    let (file, content, option) = kit.logging(&plan.directory);
-    write_whole(&file, content.as_bytes())?;
+    let logging = logging::tool(plan.version, &plan.directory);
+    write_whole(&logging.file, logging.content.as_bytes())?;
     let properties = properties.display().to_string();
     let command = [TOOL, "format", "-t", &uuid(), "-c", &properties].map(str::to_owned);
     let arguments = plan.directory.join("java.args");
-    write_whole(&arguments, jvm::tool(kit, option, command.to_vec()).as_bytes())?;
+    write_whole(&arguments, jvm::tool(kit, logging.option, command.to_vec()).as_bytes())?;
     let output = Command::new(&kit.java.program)
         .arg(format!("@{}", arguments.display()))
         .stdin(Stdio::null())

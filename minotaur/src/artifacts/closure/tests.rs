@@ -28,7 +28,7 @@ impl Place {
 
     async fn closure(&self, maven: &Maven) -> Result<Vec<PathBuf>, LabError> {
         let version: KafkaVersion = VERSION.parse().unwrap();
-        closure(&self.home, maven, version, &version.era().unwrap()).await
+        Closure::broker(&self.home, version, &version.era().unwrap()).jars(maven).await
     }
 
     fn has_nothing(&self) -> bool {
