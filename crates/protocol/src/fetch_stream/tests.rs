@@ -23,6 +23,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::types::{BrokerId, LeaderEpoch, Position};
 
+mod oracle;
+
 /// What a response says, whatever the pieces in which it came.
 #[derive(Debug, Default, PartialEq)]
 struct Said {

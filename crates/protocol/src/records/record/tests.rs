@@ -12,9 +12,11 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::records::{
     Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType,
 };
+use proptest::prelude::*;
 
 use crate::records::batch::Batch;
 use crate::records::error::{Fault, Field, RecordsError};
+use crate::records::reference::{self, PlainRecord};
 
 fn record(offset: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> Record {
     Record {
@@ -153,4 +155,76 @@ fn gaps_between_offsets_are_kept_and_steps_back_are_errors() {
         last.expect_err("beyond the batch"),
         RecordsError::Record { ordinal: 2, field: Field::Offset, fault: Fault::OutOfRange, .. }
     ));
+}
+
+/// What the fast walk makes of a batch, in the slow one's words.
+fn fast(bytes: &[u8]) -> Option<Vec<PlainRecord>> {
+    let (batch, rest) = Batch::split_first(bytes).ok()?;
+    let records = batch.records().filter(|_| rest.is_empty())?;
+    records
+        .map(|record| {
+            let record = record.ok()?;
+            let headers = record.headers.iter().map(|header| {
+                let header = header.ok()?;
+                Some((header.key.to_vec(), header.value.map(<[u8]>::to_vec)))
+            });
+            Some(PlainRecord {
+                offset: record.offset.0,
+                timestamp: record.timestamp,
+                key: record.key.map(<[u8]>::to_vec),
+                value: record.value.map(<[u8]>::to_vec),
+                headers: headers.collect::<Option<_>>()?,
+            })
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn the_fast_walk_and_the_slow_decoder_agree_on_broken_batches(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), edge()), 0..6),
+        cut in prop::option::weighted(0.1, any::<prop::sample::Index>()),
+        log_append in any::<bool>(),
+    ) {
+        let mut bytes = encode(&[
+            record(100, None, Some(b"first")),
+            record(101, Some(b"key"), None),
+            record(105, Some(b""), Some(b"")),
+            with_headers(),
+        ]);
+        if log_append {
+            bytes[22] |= 8;
+        }
+        for (at, byte) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        prop_assert_eq!(fast(&bytes), reference::decode(&bytes).ok());
+    }
+}
+
+/// Bytes that mean something: varint edges, small numbers, or anything.
+fn edge() -> impl Strategy<Value = u8> {
+    prop_oneof![
+        Just(0),
+        Just(1),
+        Just(2),
+        Just(0x7f),
+        Just(0x80),
+        Just(0xff),
+        0_u8..20,
+        any::<u8>()
+    ]
+}
+
+fn with_headers() -> Record {
+    let mut record = record(106, Some(b"k"), Some(b"with headers"));
+    record.headers.insert("trace".to_owned().into(), Some(Bytes::from_static(b"abc")));
+    record.headers.insert("none".to_owned().into(), None);
+    record
 }
