@@ -1,0 +1,130 @@
+//! Table. Which handler answers which API; each has a file of its own, named after it.
+
+mod api_versions;
+mod configs;
+mod create_partitions;
+mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+pub(crate) mod fetch;
+mod find_coordinator;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod offset_commit;
+mod offset_fetch;
+mod offset_for_leader_epoch;
+mod produce;
+
+use std::time::Duration;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use forebay_protocol::api::{ApiKey, Request};
+use forebay_protocol::wire::{EncodeError, Message, Reader, Writer};
+
+use crate::answer::Answer;
+use crate::cluster::{self, Cluster};
+use crate::connection::{BadRequest, Call, Then};
+use crate::fault::Effect;
+
+/// What a handler says.
+pub(crate) enum Reply {
+    /// This is the body of the answer.
+    Body(Vec<Bytes>),
+    /// There is no answer to this request.
+    Silent,
+    /// There is not enough data yet.
+    Wait {
+        /// What is waited for.
+        ask: fetch::Ask,
+        /// Until when, at the latest.
+        until: Duration,
+    },
+}
+
+/// Whether a request's version is one that is offered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Version {
+    Offered,
+    /// Only `ApiVersions`: answer in version 0 with what is offered.
+    Fallback,
+}
+
+/// The API with this key.
+pub(crate) fn key(code: i16) -> Option<ApiKey> {
+    ApiKey::from_code(code)
+}
+
+/// Finds the handler and lets it answer.
+#[allow(clippy::wildcard_enum_match_arm, reason = "what is not in the table is not offered")]
+pub(crate) fn answer(
+    cluster: &mut Cluster,
+    call: &Call,
+    reader: &mut Reader,
+    version: Version,
+) -> Result<Reply, BadRequest> {
+    if version == Version::Fallback {
+        return api_versions::fallback(cluster);
+    }
+    match call.api {
+        ApiKey::Produce => produce::produce(cluster, call, &decode(call, reader)?),
+        ApiKey::Fetch => fetch::fetch(cluster, call, &decode(call, reader)?),
+        ApiKey::ListOffsets => with(cluster, call, reader, list_offsets::list_offsets),
+        ApiKey::Metadata => with(cluster, call, reader, metadata::metadata),
+        ApiKey::OffsetCommit => with(cluster, call, reader, offset_commit::offset_commit),
+        ApiKey::OffsetFetch => with(cluster, call, reader, offset_fetch::offset_fetch),
+        ApiKey::FindCoordinator => with(cluster, call, reader, find_coordinator::find_coordinator),
+        ApiKey::ApiVersions => with(cluster, call, reader, api_versions::api_versions),
+        ApiKey::CreateTopics => with(cluster, call, reader, create_topics::create_topics),
+        ApiKey::DeleteTopics => with(cluster, call, reader, delete_topics::delete_topics),
+        ApiKey::DeleteRecords => with(cluster, call, reader, delete_records::delete_records),
+        ApiKey::InitProducerId => with(cluster, call, reader, init_producer_id::init_producer_id),
+        ApiKey::OffsetForLeaderEpoch => {
+            with(cluster, call, reader, offset_for_leader_epoch::offset_for_leader_epoch)
+        }
+        ApiKey::DescribeConfigs => with(cluster, call, reader, configs::describe),
+        ApiKey::IncrementalAlterConfigs => with(cluster, call, reader, configs::alter),
+        ApiKey::CreatePartitions => {
+            with(cluster, call, reader, create_partitions::create_partitions)
+        }
+        ApiKey::DescribeCluster => with(cluster, call, reader, describe_cluster::describe_cluster),
+        // The table of versions lets nothing else through.
+        other => Err(BadRequest::NotOffered(other.code())),
+    }
+}
+
+fn decode<R: Request>(call: &Call, reader: &mut Reader) -> Result<R, BadRequest> {
+    Ok(R::decode(reader, call.version)?)
+}
+
+/// Most APIs: a message in, a message out, at once.
+fn with<R: Request>(
+    cluster: &mut Cluster,
+    call: &Call,
+    reader: &mut Reader,
+    handler: fn(&mut Cluster, &Call, R) -> R::Response,
+) -> Result<Reply, BadRequest> {
+    let request = decode(call, reader)?;
+    let response = handler(cluster, call, request);
+    Ok(Reply::Body(vec![encoded(&response, call.version)?]))
+}
+
+/// A message as bytes, in one piece.
+pub(crate) fn encoded<M: Message>(message: &M, version: i16) -> Result<Bytes, EncodeError> {
+    let mut writer = Writer::with_capacity(message.encoded_len(version)?);
+    message.encode(&mut writer, version)?;
+    Ok(writer.into_bytes())
+}
+
+/// The frames for a body, after what the script does to them, and what follows.
+pub(crate) fn framed(call: &Call, body: Vec<Bytes>) -> (Vec<Answer>, Then) {
+    let mut header = BytesMut::with_capacity(5);
+    let wrong = call.mischief.to_answer.contains(&Effect::WrongCorrelationId);
+    header.put_i32(call.correlation.wrapping_add(if wrong { 1_000 } else { 0 }));
+    // Clients read this answer before they know what the broker speaks, so it has the old header.
+    if call.api != ApiKey::ApiVersions && call.version >= call.api.api().flexible_from {
+        header.put_u8(0);
+    }
+    cluster::spoil(&call.mischief.to_answer, Answer::frame(&header, body))
+}

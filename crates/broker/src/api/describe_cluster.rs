@@ -1,0 +1,31 @@
+//! `DescribeCluster` v0-v2: the nodes and who controls them.
+
+use forebay_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use forebay_protocol::messages::{DescribeClusterRequest, DescribeClusterResponse};
+
+use crate::cluster::Cluster;
+use crate::code::ErrorCode;
+use crate::connection::Call;
+
+pub(super) fn describe_cluster(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: DescribeClusterRequest,
+) -> DescribeClusterResponse {
+    let broker =
+        |(id, host, port): (forebay_protocol::types::BrokerId, &str, u16)| DescribeClusterBroker {
+            broker_id: id.0,
+            host: host.into(),
+            port: i32::from(port),
+            ..Default::default()
+        };
+    DescribeClusterResponse {
+        throttle_time_ms: call.throttle(),
+        error_code: call.forced().unwrap_or(ErrorCode::NONE).0,
+        endpoint_type: request.endpoint_type,
+        cluster_id: cluster.options.cluster_id.as_str().into(),
+        controller_id: cluster.controller().0,
+        brokers: cluster.addresses(cluster.up()).map(broker).collect(),
+        ..Default::default()
+    }
+}

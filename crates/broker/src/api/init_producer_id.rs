@@ -1,0 +1,53 @@
+//! `InitProducerId` v0-v5: a producer's id and epoch.
+//!
+//! Without a transactional id each request gets a new id. With one, the id stays, the epoch rises,
+//! and what was open is aborted. v3 says which id and epoch the client has.
+
+use forebay_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
+
+use crate::cluster::Cluster;
+use crate::code::ErrorCode;
+use crate::connection::Call;
+
+pub(super) fn init_producer_id(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: InitProducerIdRequest,
+) -> InitProducerIdResponse {
+    let had = (request.producer_id, request.producer_epoch);
+    match init(cluster, call, request.transactional_id.as_deref(), had) {
+        Ok((producer_id, producer_epoch)) => InitProducerIdResponse {
+            throttle_time_ms: call.throttle(),
+            error_code: 0,
+            producer_id,
+            producer_epoch,
+        },
+        Err(code) => InitProducerIdResponse {
+            throttle_time_ms: call.throttle(),
+            error_code: code.0,
+            producer_id: -1,
+            producer_epoch: -1,
+        },
+    }
+}
+
+fn init(
+    cluster: &mut Cluster,
+    call: &Call,
+    transactional_id: Option<&str>,
+    had: (i64, i16),
+) -> Result<(i64, i16), ErrorCode> {
+    if let Some(code) = call.forced() {
+        return Err(code);
+    }
+    let Some(id) = transactional_id else {
+        return Ok((cluster.coordinator.new_producer(), 0));
+    };
+    if id.is_empty() {
+        return Err(ErrorCode::INVALID_REQUEST);
+    }
+    if cluster.coordinator_of(id) != Some(call.node) {
+        return Err(ErrorCode::NOT_COORDINATOR);
+    }
+    cluster.begin_producer(id, had)
+}

@@ -1,0 +1,93 @@
+//! `OffsetCommit` v2-v10: positions of a group.
+//!
+//! v6 adds the leader epoch, v10 topic ids. A client without membership (member "" and generation
+//! -1) may commit only while the group has no members: `UNKNOWN_MEMBER_ID` otherwise.
+
+use forebay_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use forebay_protocol::messages::offset_commit_response::{
+    OffsetCommitResponsePartition, OffsetCommitResponseTopic,
+};
+use forebay_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+
+use crate::cluster::Cluster;
+use crate::code::ErrorCode;
+use crate::connection::Call;
+use crate::group::Committed;
+use crate::topic::TopicRef;
+
+/// How long a commit's metadata may be, in bytes: Kafka's `offset.metadata.max.bytes`.
+const MAX_METADATA: usize = 4096;
+
+pub(super) fn offset_commit(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: OffsetCommitRequest,
+) -> OffsetCommitResponse {
+    let refused = refusal(cluster, call, &request);
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
+        let partitions = topic.partitions.iter().map(|asked| {
+            let code = refused
+                .map_or_else(|| commit(cluster, call, &request.group_id, (topic, asked)), Err)
+                .err();
+            OffsetCommitResponsePartition {
+                partition_index: asked.partition_index,
+                error_code: code.unwrap_or(ErrorCode::NONE).0,
+            }
+        });
+        topics.push(OffsetCommitResponseTopic {
+            partitions: partitions.collect(),
+            name: topic.name.clone(),
+            topic_id: topic.topic_id,
+        });
+    }
+    OffsetCommitResponse { throttle_time_ms: call.throttle(), topics }
+}
+
+/// Why nothing of the request is committed, if so.
+fn refusal(cluster: &Cluster, call: &Call, request: &OffsetCommitRequest) -> Option<ErrorCode> {
+    if call.forced().is_some() {
+        return call.forced();
+    }
+    if cluster.coordinator_of(&request.group_id) != Some(call.node) {
+        return Some(ErrorCode::NOT_COORDINATOR);
+    }
+    let generation = request.generation_id_or_member_epoch;
+    match cluster.groups.get(request.group_id.as_str()) {
+        Some(group) => group.may_commit(&request.member_id, generation).err(),
+        None if request.member_id.is_empty() && generation < 0 => None,
+        None => Some(ErrorCode::ILLEGAL_GENERATION),
+    }
+}
+
+fn commit(
+    cluster: &mut Cluster,
+    call: &Call,
+    group: &str,
+    (topic, asked): (&OffsetCommitRequestTopic, &OffsetCommitRequestPartition),
+) -> Result<(), ErrorCode> {
+    let place = TopicRef::of(&topic.name, topic.topic_id);
+    let name = cluster.topics.name_of(&place).map(str::to_owned);
+    let name = name.ok_or_else(|| Cluster::no_partition(&place).code)?;
+    if let Some(code) = cluster.forced(call, &name, asked.partition_index) {
+        return Err(code);
+    }
+    if cluster.topics.partition(&name, asked.partition_index).is_none() {
+        return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    let metadata = asked.committed_metadata.as_deref().unwrap_or_default();
+    if metadata.len() > MAX_METADATA {
+        return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
+    }
+    let committed = Committed {
+        offset: asked.committed_offset,
+        leader_epoch: asked.committed_leader_epoch,
+        metadata: metadata.to_owned(),
+        at: cluster.wall_clock(),
+    };
+    let group = cluster.groups.entry(group.to_owned()).or_default();
+    group.offsets.insert((name, asked.partition_index), committed);
+    Ok(())
+}

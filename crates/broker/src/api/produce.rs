@@ -1,0 +1,148 @@
+//! Produce v3-v13: batches in, base offsets out.
+//!
+//! v5 adds the log start, v8 messages with the errors, v10 the current leader (KIP-951), v13 topic
+//! ids. With acks=0 there is no answer. A batch that was appended before is answered with the
+//! offset it has.
+
+use bytes::Bytes;
+use forebay_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use forebay_protocol::messages::produce_response::{
+    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
+use forebay_protocol::messages::{ProduceRequest, ProduceResponse};
+use forebay_protocol::types::BrokerId;
+
+use super::{Reply, encoded};
+use crate::batch::{self, Head, Keys, Refusal, Rules};
+use crate::cluster::Cluster;
+use crate::code::ErrorCode;
+use crate::connection::{BadRequest, Call};
+use crate::log::Appended;
+use crate::topic::{Topic, TopicRef};
+
+/// Codec 4, zstd, came with Produce v7.
+const ZSTD: i16 = 4;
+
+pub(super) fn produce(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: &ProduceRequest,
+) -> Result<Reply, BadRequest> {
+    let acks_known = matches!(request.acks, -1..=1);
+    let mut leaders = Vec::new();
+    let mut responses = Vec::with_capacity(request.topic_data.len());
+    for topic in &request.topic_data {
+        let answers = topic.partition_data.iter().map(|data| {
+            if !acks_known {
+                let why = format!("acks is {}, but -1, 0 and 1 are all there is", request.acks);
+                return refused(data.index, &Refusal::new(ErrorCode::INVALID_REQUIRED_ACKS, why));
+            }
+            one(cluster, call, (topic, data), &mut leaders)
+        });
+        let partition_responses = answers.collect();
+        let (name, topic_id) = (topic.name.clone(), topic.topic_id);
+        responses.push(TopicProduceResponse { name, topic_id, partition_responses });
+    }
+    if request.acks == 0 {
+        return Ok(Reply::Silent);
+    }
+    let response = ProduceResponse {
+        responses,
+        throttle_time_ms: call.throttle(),
+        node_endpoints: if call.version >= 10 { endpoints(cluster, leaders) } else { vec![] },
+    };
+    Ok(Reply::Body(vec![encoded(&response, call.version)?]))
+}
+
+fn one(
+    cluster: &mut Cluster,
+    call: &Call,
+    (topic, data): (&TopicProduceData, &PartitionProduceData),
+    leaders: &mut Vec<BrokerId>,
+) -> PartitionProduceResponse {
+    let place = TopicRef::of(&topic.name, topic.topic_id);
+    let bytes = data.records.clone().unwrap_or_default();
+    match append(cluster, call, (&place, data.index), &bytes) {
+        Ok((appended, log_start_offset)) => PartitionProduceResponse {
+            index: data.index,
+            base_offset: appended.base_offset,
+            log_append_time_ms: appended.append_time,
+            log_start_offset,
+            ..Default::default()
+        },
+        Err(refusal) => {
+            let mut answer = refused(data.index, &refusal);
+            if refusal.code == ErrorCode::NOT_LEADER_OR_FOLLOWER && call.version >= 10 {
+                answer.current_leader = hint(cluster, &place, data.index, leaders);
+            }
+            answer
+        }
+    }
+}
+
+fn refused(index: i32, refusal: &Refusal) -> PartitionProduceResponse {
+    PartitionProduceResponse {
+        index,
+        error_code: refusal.code.0,
+        base_offset: -1,
+        error_message: Some(refusal.why.as_str().into()),
+        ..Default::default()
+    }
+}
+
+fn hint(
+    cluster: &Cluster,
+    place: &TopicRef,
+    index: i32,
+    leaders: &mut Vec<BrokerId>,
+) -> LeaderIdAndEpoch {
+    let name = cluster.topics.name_of(place).unwrap_or_default();
+    let Some(partition) = cluster.topics.partition(name, index) else {
+        return LeaderIdAndEpoch::default();
+    };
+    leaders.extend(partition.leader);
+    let leader_id = partition.leader.map_or(-1, |leader| leader.0);
+    LeaderIdAndEpoch { leader_id, leader_epoch: partition.epoch }
+}
+
+fn endpoints(cluster: &Cluster, leaders: Vec<BrokerId>) -> Vec<NodeEndpoint> {
+    let endpoint = |(id, host, port): (BrokerId, &str, u16)| NodeEndpoint {
+        node_id: id.0,
+        host: host.into(),
+        port: i32::from(port),
+        rack: None,
+    };
+    cluster.addresses(leaders).map(endpoint).collect()
+}
+
+/// Appends what was sent for one partition; returns where it is and where the log starts.
+fn append(
+    cluster: &mut Cluster,
+    call: &Call,
+    (place, index): (&TopicRef, i32),
+    bytes: &Bytes,
+) -> Result<(Appended, i64), Refusal> {
+    let name = cluster.led_here(call, place, (index, -1))?;
+    let topic = cluster.topics.get(&name);
+    let head = checked(topic, bytes)?;
+    if head.codec() == ZSTD && call.version < 7 {
+        let why = "zstd needs Produce v7 or later";
+        return Err(Refusal::new(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE, why));
+    }
+    cluster.has_room(bytes.len())?;
+    let stamp = topic.is_some_and(Topic::stamps).then(|| cluster.wall_clock());
+    let appended = cluster.topics.change(&name, index, |partition| {
+        let appended = partition.log.produce(bytes, head, (partition.epoch, stamp))?;
+        Ok((appended, partition.log.start()))
+    });
+    cluster.changed(&name, index);
+    appended.unwrap_or_else(|| Err(Cluster::no_partition(place)))
+}
+
+fn checked(topic: Option<&Topic>, bytes: &Bytes) -> Result<Head, Refusal> {
+    let rules = topic.map_or(Rules { max_message_bytes: 0, keys: Keys::Optional }, |topic| Rules {
+        max_message_bytes: topic.max_message_bytes(),
+        keys: if topic.is_compacted() { Keys::Required } else { Keys::Optional },
+    });
+    batch::check(bytes, rules)
+}

@@ -1,0 +1,457 @@
+//! What tests do to a cluster from outside: topics, records, leaders, nodes, members; and what they
+//! look at.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use forebay_protocol::types::{BrokerId, TopicPartition, Uuid};
+
+use crate::batch::{Head, Refusal};
+use crate::cluster::{Cluster, NodeState};
+use crate::code::ErrorCode;
+use crate::fault::Fault;
+use crate::group::Committed;
+use crate::observe::Seen;
+use crate::topic::{Partition, Topic};
+
+/// Whether Kafka would take this as a topic's name.
+pub(crate) fn is_topic_name(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !name.is_empty() && name != "." && name != ".." && name.len() <= 249 && name.chars().all(legal)
+}
+
+/// Topics.
+impl Cluster {
+    /// Creates a topic with so many partitions, each with one replica; leaders go round the nodes.
+    ///
+    /// # Errors
+    /// As Kafka: the name is bad or taken, or there are no partitions.
+    pub fn create_topic(&mut self, name: &str, partitions: i32) -> Result<Uuid, Refusal> {
+        self.new_topic(name, partitions, 1)
+    }
+
+    pub(crate) fn new_topic(
+        &mut self,
+        name: &str,
+        partitions: i32,
+        replication: i16,
+    ) -> Result<Uuid, Refusal> {
+        self.may_create(name, partitions, replication)?;
+        let id = Uuid(self.rng.uuid());
+        let topic = Topic { id, partitions: Vec::new(), configs: BTreeMap::new() };
+        self.topics.insert(name, topic);
+        self.grow_topic(name, partitions, replication);
+        Ok(id)
+    }
+
+    /// Whether such a topic could be created.
+    pub(crate) fn may_create(
+        &self,
+        name: &str,
+        partitions: i32,
+        replication: i16,
+    ) -> Result<(), Refusal> {
+        if !is_topic_name(name) {
+            let why =
+                format!("{name:?} is no topic name: a-z, A-Z, 0-9, '.', '_', '-', 249 at most");
+            return Err(Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, why));
+        }
+        if self.topics.get(name).is_some() {
+            let why = format!("topic {name:?} exists");
+            return Err(Refusal::new(ErrorCode::TOPIC_ALREADY_EXISTS, why));
+        }
+        if !(1..=200_000).contains(&partitions) {
+            let why = format!("{partitions} partitions: 1 to 200,000 can be had");
+            return Err(Refusal::new(ErrorCode::INVALID_PARTITIONS, why));
+        }
+        let nodes = self.nodes.len();
+        if usize::try_from(replication).is_ok_and(|wanted| (1..=nodes).contains(&wanted)) {
+            return Ok(());
+        }
+        let why = format!("replication factor {replication}: there are {nodes} nodes");
+        Err(Refusal::new(ErrorCode::INVALID_REPLICATION_FACTOR, why))
+    }
+
+    /// Gives a topic more partitions, up to `count`.
+    pub(crate) fn grow_topic(&mut self, name: &str, count: i32, replication: i16) {
+        let nodes: Vec<BrokerId> = self.nodes.keys().copied().collect();
+        let count = usize::try_from(count).unwrap_or_default();
+        let replicas = usize::try_from(replication).unwrap_or(1);
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        for index in topic.partitions.len()..count {
+            let around = nodes.iter().cycle().skip(index.checked_rem(nodes.len()).unwrap_or(0));
+            topic.partitions.push(Partition::new(around.take(replicas).copied().collect()));
+        }
+        self.wake_all_of(name);
+    }
+
+    /// Sets a topic's configuration, such as `max.message.bytes`.
+    ///
+    /// # Errors
+    /// When there is no such topic.
+    pub fn configure_topic(&mut self, name: &str, key: &str, value: &str) -> Result<(), Refusal> {
+        let topic = self.topics.get_mut(name).ok_or_else(|| unknown(name))?;
+        topic.configs.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    /// Deletes a topic and its records. Fetches that look at it hear of it.
+    ///
+    /// # Errors
+    /// When there is no such topic.
+    pub fn delete_topic(&mut self, name: &str) -> Result<(), Refusal> {
+        let topic = self.topics.remove(name).ok_or_else(|| unknown(name))?;
+        for (key, slot) in topic.partitions.iter().flat_map(|partition| &partition.watchers) {
+            let Some(session) = self.sessions.get_mut(key) else { continue };
+            session.unwatch(*slot);
+            self.woken.extend(session.waiting);
+        }
+        for group in self.groups.values_mut() {
+            group.offsets.retain(|(topic, _), _| topic != name);
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// The id of a topic.
+    #[must_use]
+    pub fn topic_id(&self, name: &str) -> Option<Uuid> {
+        self.topics.get(name).map(|topic| topic.id)
+    }
+
+    fn wake_all_of(&mut self, name: &str) {
+        let count = self.topics.get(name).map_or(0, |topic| topic.partitions.len());
+        for index in 0..i32::try_from(count).unwrap_or(i32::MAX) {
+            self.changed(name, index);
+        }
+        self.settle();
+    }
+}
+
+/// Records.
+impl Cluster {
+    /// Appends one batch, which gets the next offsets; returns its base offset. It may be
+    /// transactional or a control batch; checksums and sequences are not checked.
+    ///
+    /// # Errors
+    /// When there is no such partition or no room, or the bytes have no head of a batch.
+    pub fn append(&mut self, to: &TopicPartition, batch: &Bytes) -> Result<i64, Refusal> {
+        self.has_room(batch.len())?;
+        let head = head(batch)?;
+        let appended = self.at(to, |partition| {
+            let epoch = partition.epoch;
+            partition.log.append(batch, head, (epoch, None)).map(|appended| appended.base_offset)
+        });
+        appended?
+    }
+
+    /// Appends one batch at the offset that it says, as compaction leaves them: with a hole before
+    /// it, or with fewer records than offsets.
+    ///
+    /// # Errors
+    /// As [`Cluster::append`], and when the offset is before the log's end.
+    pub fn append_at_its_offset(
+        &mut self,
+        to: &TopicPartition,
+        batch: &Bytes,
+    ) -> Result<(), Refusal> {
+        self.has_room(batch.len())?;
+        let head = head(batch)?;
+        self.at(to, |partition| partition.log.append_at_its_offset(batch, head))?
+    }
+
+    /// Appends bytes as they are, such as a message set of the formats before v2. The log ends
+    /// after `last_offset` then.
+    ///
+    /// # Errors
+    /// As [`Cluster::append_at_its_offset`].
+    pub fn append_raw(
+        &mut self,
+        to: &TopicPartition,
+        bytes: &Bytes,
+        last_offset: i64,
+    ) -> Result<(), Refusal> {
+        self.has_room(bytes.len())?;
+        self.at(to, |partition| partition.log.append_legacy(bytes, last_offset))?
+    }
+
+    /// The batches of a partition from the one that holds `from` on, as a consumer would get them.
+    #[must_use]
+    pub fn batches(&self, of: &TopicPartition, from: i64) -> Vec<Bytes> {
+        let partition = self.topics.partition(of.topic.as_str(), of.partition);
+        partition.map(|partition| partition.log.batches(from).collect()).unwrap_or_default()
+    }
+
+    /// The offset after the last record that consumers may read.
+    #[must_use]
+    pub fn high_watermark(&self, of: &TopicPartition) -> Option<i64> {
+        self.look(of).map(|partition| partition.log.high_watermark())
+    }
+
+    /// The first offset that is kept.
+    #[must_use]
+    pub fn log_start(&self, of: &TopicPartition) -> Option<i64> {
+        self.look(of).map(|partition| partition.log.start())
+    }
+
+    /// Up to where consumers of committed records may read.
+    #[must_use]
+    pub fn last_stable_offset(&self, of: &TopicPartition) -> Option<i64> {
+        self.look(of).map(|partition| partition.log.last_stable_offset())
+    }
+
+    /// Keeps the high watermark from rising past `at`, as while replicas lag; `None` lets it go.
+    ///
+    /// # Errors
+    /// When there is no such partition.
+    pub fn hold_high_watermark(
+        &mut self,
+        of: &TopicPartition,
+        at: Option<i64>,
+    ) -> Result<(), Refusal> {
+        self.at(of, |partition| partition.log.hold_high_watermark(at))
+    }
+
+    /// Deletes the records before `offset`, as retention does.
+    ///
+    /// # Errors
+    /// When there is no such partition.
+    pub fn delete_records(&mut self, of: &TopicPartition, offset: i64) -> Result<(), Refusal> {
+        self.at(of, |partition| partition.log.delete_before(offset))
+    }
+
+    /// Loses the records at and after `offset` and begins a new leader epoch, as an unclean
+    /// election does. A batch that holds `offset` is lost as a whole.
+    ///
+    /// # Errors
+    /// When there is no such partition.
+    pub fn truncate(&mut self, of: &TopicPartition, offset: i64) -> Result<(), Refusal> {
+        self.at(of, |partition| {
+            partition.log.truncate(offset);
+            partition.elect(partition.leader);
+        })
+    }
+
+    /// Changes a byte of the batch that holds `offset`, so that its checksum is wrong.
+    ///
+    /// # Errors
+    /// When there is no such partition or no such batch.
+    pub fn corrupt(&mut self, of: &TopicPartition, offset: i64) -> Result<(), Refusal> {
+        let done = self.at(of, |partition| partition.log.corrupt(offset))?;
+        let why = format!("{of} has no batch at offset {offset}");
+        if done { Ok(()) } else { Err(Refusal::new(ErrorCode::OFFSET_OUT_OF_RANGE, why)) }
+    }
+
+    /// Forgets the sequence numbers of all producers, as brokers did when the records were gone.
+    ///
+    /// # Errors
+    /// When there is no such partition.
+    pub fn forget_producers(&mut self, of: &TopicPartition) -> Result<(), Refusal> {
+        self.at(of, |partition| partition.log.forget_producers())
+    }
+
+    /// How many bytes of memory the records take.
+    #[must_use]
+    pub const fn memory_used(&self) -> usize {
+        self.topics.bytes()
+    }
+
+    fn look(&self, of: &TopicPartition) -> Option<&Partition> {
+        self.topics.partition(of.topic.as_str(), of.partition)
+    }
+
+    /// Changes a partition and wakes who waits for it.
+    fn at<T>(
+        &mut self,
+        of: &TopicPartition,
+        change: impl FnOnce(&mut Partition) -> T,
+    ) -> Result<T, Refusal> {
+        let name = of.topic.as_str();
+        let result = self.topics.change(name, of.partition, change);
+        self.changed(name, of.partition);
+        self.settle();
+        result.ok_or_else(|| {
+            Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("there is no {of}"))
+        })
+    }
+}
+
+/// Nodes and leaders.
+impl Cluster {
+    /// Who leads a partition, and in which epoch.
+    #[must_use]
+    pub fn leader(&self, of: &TopicPartition) -> Option<(BrokerId, i32)> {
+        let partition = self.look(of)?;
+        Some((partition.leader?, partition.epoch))
+    }
+
+    /// Moves a partition to another leader, in a new epoch.
+    ///
+    /// # Errors
+    /// When there is no such partition or the node is not up.
+    pub fn move_leader(&mut self, of: &TopicPartition, to: BrokerId) -> Result<(), Refusal> {
+        if !self.is_up(to) {
+            let why = format!("node {to} is not up");
+            return Err(Refusal::new(ErrorCode::BROKER_NOT_AVAILABLE, why));
+        }
+        self.at(of, |partition| {
+            if !partition.replicas.contains(&to) {
+                partition.replicas = vec![to];
+            }
+            partition.elect(Some(to));
+        })
+    }
+
+    /// Lets metadata show the partition's present leader and epoch from now on, whatever happens;
+    /// [`Cluster::fresh_metadata`] ends it.
+    pub fn stale_metadata(&mut self, of: &TopicPartition) {
+        let Some(now) = self.look(of).map(|partition| (partition.leader, partition.epoch)) else {
+            return;
+        };
+        self.stale.insert((of.topic.as_str().to_owned(), of.partition), now);
+    }
+
+    /// Metadata tells the truth again.
+    pub fn fresh_metadata(&mut self) {
+        self.stale.clear();
+    }
+
+    /// Moves the coordinator of a group or transactional id to another node.
+    pub fn move_coordinator(&mut self, key: &str, to: BrokerId) {
+        self.moved.insert(key.to_owned(), to);
+    }
+
+    /// The node that coordinates a group or transactional id.
+    #[must_use]
+    pub fn coordinator(&self, key: &str) -> Option<BrokerId> {
+        self.coordinator_of(key)
+    }
+
+    /// Takes a node down: its connections close, its partitions go to other replicas that are up,
+    /// or have no leader.
+    pub fn stop_node(&mut self, id: BrokerId) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        node.state = NodeState::Down;
+        let of_node = |(key, connection): (&_, &crate::connection::Connection)| {
+            (connection.node == id).then_some(*key)
+        };
+        let gone: Vec<_> = self.connections.iter().filter_map(of_node).collect();
+        gone.into_iter().for_each(|connection| self.close(connection, None));
+        self.evict_fetch_sessions(id);
+        self.elect_all();
+    }
+
+    /// Brings a node back. It leads what has no leader and belongs to it.
+    pub fn start_node(&mut self, id: BrokerId) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.state = NodeState::Up;
+        }
+        self.elect_all();
+    }
+
+    /// Gives every partition whose leader is down another one, if there is one.
+    fn elect_all(&mut self) {
+        let up = self.up();
+        let mut moved = Vec::new();
+        for (name, topic) in self.topics.iter_mut() {
+            for (index, partition) in (0..).zip(&mut topic.partitions) {
+                if partition.leader.is_some_and(|leader| up.contains(&leader)) {
+                    continue;
+                }
+                let next = partition.replicas.iter().find(|node| up.contains(node)).copied();
+                if next != partition.leader {
+                    partition.elect(next);
+                    moved.push((name.to_owned(), index));
+                }
+            }
+        }
+        moved.iter().for_each(|(name, index)| self.changed(name, *index));
+        self.settle();
+    }
+
+    /// Closes all connections of all clients, as a restart of the network would.
+    pub fn close_connections(&mut self) {
+        let all: Vec<_> = self.connections.keys().copied().collect();
+        all.into_iter().for_each(|connection| self.close(connection, None));
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+}
+
+/// Groups.
+impl Cluster {
+    /// What a group has committed for a partition.
+    #[must_use]
+    pub fn committed(&self, group: &str, of: &TopicPartition) -> Option<Committed> {
+        let key = (of.topic.as_str().to_owned(), of.partition);
+        self.groups.get(group)?.offsets.get(&key).cloned()
+    }
+
+    /// Commits for a group, as another client would.
+    pub fn commit(&mut self, group: &str, of: &TopicPartition, offset: i64, leader_epoch: i32) {
+        let at = self.wall_clock();
+        let committed = Committed { offset, leader_epoch, metadata: String::new(), at };
+        let key = (of.topic.as_str().to_owned(), of.partition);
+        self.groups.entry(group.to_owned()).or_default().offsets.insert(key, committed);
+    }
+
+    /// Lets a member live in a group, so that commits without membership are refused with
+    /// `UNKNOWN_MEMBER_ID`.
+    pub fn join_member(&mut self, group: &str, member: &str, generation: i32) {
+        self.groups.entry(group.to_owned()).or_default().join(member, generation);
+    }
+
+    /// The member leaves.
+    pub fn leave_member(&mut self, group: &str, member: &str) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.leave(member);
+        }
+    }
+}
+
+/// The fault script and the request log.
+impl Cluster {
+    /// Adds a line to the fault script.
+    pub fn script(&mut self, fault: Fault) {
+        self.script.add(fault);
+    }
+
+    /// Forgets the fault script.
+    pub fn clear_script(&mut self) {
+        self.script.clear();
+    }
+
+    /// How many lines of the script have not struck as often as they should.
+    #[must_use]
+    pub fn script_pending(&self) -> usize {
+        self.script.pending()
+    }
+
+    /// The requests that came, oldest first; the last 100,000.
+    pub fn requests(&self) -> impl Iterator<Item = &Seen> {
+        self.log.iter()
+    }
+
+    /// Forgets the requests that came.
+    pub fn clear_requests(&mut self) {
+        self.log.clear();
+    }
+}
+
+fn unknown(topic: &str) -> Refusal {
+    Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("there is no topic {topic:?}"))
+}
+
+fn head(batch: &Bytes) -> Result<Head, Refusal> {
+    let whole = Head::read(batch).filter(|head| head.size() == Some(batch.len()));
+    whole.ok_or_else(|| {
+        Refusal::new(ErrorCode::CORRUPT_MESSAGE, "the bytes are not one whole batch of format v2")
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! What a group has committed, and whether it has members.
+
+use std::collections::BTreeMap;
+
+use crate::code::ErrorCode;
+
+/// A group: its committed offsets and, for tests, members that live.
+#[derive(Debug, Default)]
+pub(crate) struct Group {
+    pub(crate) offsets: BTreeMap<(String, i32), Committed>,
+    /// Member ids; all share one generation.
+    members: BTreeMap<String, i32>,
+}
+
+/// What was committed for one partition.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Committed {
+    /// The position: the next offset to consume.
+    pub offset: i64,
+    /// The leader epoch of the record before it; -1 when the client did not say.
+    pub leader_epoch: i32,
+    /// The client's own words.
+    pub metadata: String,
+    /// When, in milliseconds since 1970.
+    pub at: i64,
+}
+
+impl Group {
+    /// A member that lives, in this generation or member epoch.
+    pub(crate) fn join(&mut self, member: &str, generation: i32) {
+        self.members.insert(member.to_owned(), generation);
+    }
+
+    pub(crate) fn leave(&mut self, member: &str) {
+        self.members.remove(member);
+    }
+
+    /// Whether this member may commit, in this generation; a client that assigns by hand says ""
+    /// and -1, and may when the group has no members.
+    pub(crate) fn may_commit(&self, member: &str, generation: i32) -> Result<(), ErrorCode> {
+        if member.is_empty() && generation < 0 {
+            return if self.members.is_empty() {
+                Ok(())
+            } else {
+                Err(ErrorCode::UNKNOWN_MEMBER_ID)
+            };
+        }
+        match self.members.get(member) {
+            None if self.members.is_empty() => Err(ErrorCode::ILLEGAL_GENERATION),
+            None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Some(current) if *current != generation => Err(ErrorCode::ILLEGAL_GENERATION),
+            Some(_) => Ok(()),
+        }
+    }
+}
