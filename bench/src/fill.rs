@@ -24,8 +24,6 @@ const PRODUCE: i16 = 8;
 const TOPIC_ALREADY_EXISTS: i16 = 36;
 /// Milliseconds until the broker gives up.
 const TIMEOUT: i32 = 30_000;
-/// About so many bytes go to each partition in one request.
-const REQUEST: usize = 512 << 10;
 
 /// Which topics to make.
 #[derive(Clone, Debug, Args)]
@@ -62,15 +60,11 @@ fn fill(broker: &mut Broker, cell: &Cell) -> Result<(), Error> {
         return Ok(());
     }
     let canned = Canned::new(&Shape::of(cell))?;
-    let per_request = (REQUEST / canned.mean_size()).max(1);
     let mut base = 0;
-    while canned.at(base).is_some() {
-        let mut records = Vec::new();
-        for _ in 0..per_request {
-            records.extend_from_slice(canned.at(base).unwrap_or_default());
-            base = canned.after(base);
-        }
-        broker.produce(cell, &Bytes::from(records))?;
+    // A broker takes one batch of each partition in one request.
+    while let Some(batch) = canned.at(base) {
+        broker.produce(cell, &Bytes::copy_from_slice(batch))?;
+        base = canned.after(base);
     }
     println!("{}: {} records in {} partitions", cell.name, cell.records, cell.partitions);
     Ok(())
@@ -121,9 +115,9 @@ impl Broker {
         }
     }
 
-    /// Appends the same records to every partition.
-    fn produce(&mut self, cell: &Cell, records: &Bytes) -> Result<(), Error> {
-        let partition = |index| PartitionProduceData { index, records: Some(records.clone()) };
+    /// Appends the same batch to every partition.
+    fn produce(&mut self, cell: &Cell, batch: &Bytes) -> Result<(), Error> {
+        let partition = |index| PartitionProduceData { index, records: Some(batch.clone()) };
         let topic = TopicProduceData {
             name: cell.name.into(),
             partition_data: (0..cell.partitions).map(partition).collect(),
