@@ -63,7 +63,7 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), CodecError> {
     match args.task {
         Task::Write => files::write(&target, &files()?)?,
         Task::Check => files::compare(&target, &files()?)?,
-        Task::Goldens => goldens::write(root, &plan, &newest, &older)?,
+        Task::Goldens => goldens::Place { root, jars: &args.jars }.write(&plan)?,
     }
     println!("codec: {} messages of {} APIs", plan.messages.len(), plan.apis());
     Ok(())

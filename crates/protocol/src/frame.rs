@@ -7,8 +7,9 @@ use crate::wire::{EncodeError, Writer};
 /// The most bytes that a frame may have when nothing else was said: 100 MiB.
 pub const DEFAULT_LIMIT: usize = 100 * 1024 * 1024;
 
-/// How much room there is at least for the next read.
+/// How much room is made for the next reads, when less than [`SPARE`] is left.
 const STEP: usize = 64 * 1024;
+const SPARE: usize = 4 * 1024;
 
 const PREFIX: usize = 4;
 
@@ -80,7 +81,7 @@ impl Frames {
     /// Where the next bytes may be read into: a buffer with spare room, to which the reader
     /// appends. What is in it already must stay.
     pub fn room(&mut self) -> &mut BytesMut {
-        if self.buffer.capacity() == self.buffer.len() {
+        if self.buffer.capacity() - self.buffer.len() < SPARE {
             // Doubles, so that a large frame is moved a few times only.
             self.buffer.reserve(self.missing().min(self.buffer.len()).max(STEP));
         }

@@ -9,15 +9,15 @@ use std::process::Command;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JarError {
     #[error(
-        "Maven is missing, which fetches kafka-clients {version}: install it (package `maven`), \
-         or name the jar with --jar kafka-clients-{version}.jar"
+        "Maven is missing, which fetches {name} {version}: install it (package `maven`), \
+         or name the jar with --jar {name}-{version}.jar"
     )]
-    NoMaven { version: &'static str },
+    NoMaven { name: &'static str, version: &'static str },
     #[error(
-        "Maven could not fetch kafka-clients {version} (offline?); its last words: {words}. \
-         Name the jar with --jar kafka-clients-{version}.jar to do without"
+        "Maven could not fetch {name} {version} (offline?); its first words: {words}. \
+         Name the jar with --jar {name}-{version}.jar to do without"
     )]
-    Maven { version: &'static str, words: String },
+    Maven { name: &'static str, version: &'static str, words: String },
     #[error("cannot read {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
     #[error("{path} is no jar: {source}")]
@@ -32,37 +32,54 @@ pub(crate) struct Source {
     pub(crate) text: String,
 }
 
-/// The jar of `version`: one that was given, one fetched before, or one fetched now.
+/// The kafka-clients jar of `version`: one that was given, one fetched before, or one fetched now.
 pub(crate) fn find(
     root: &Path,
     version: &'static str,
     given: &[PathBuf],
 ) -> Result<PathBuf, JarError> {
     let name = format!("kafka-clients-{version}.jar");
-    if let Some(path) = given.iter().find(|path| path.ends_with(&name)) {
-        return Ok(path.clone());
+    match given.iter().find(|path| path.ends_with(&name)) {
+        Some(path) => Ok(path.clone()),
+        None => {
+            artifact(root, Artifact { group: "org.apache.kafka", name: "kafka-clients", version })
+        }
     }
+}
+
+/// What Maven fetches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Artifact {
+    pub(crate) group: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+}
+
+/// A jar fetched before, or one fetched now.
+pub(crate) fn artifact(root: &Path, artifact: Artifact) -> Result<PathBuf, JarError> {
+    let Artifact { name, version, .. } = artifact;
     let folder = root.join(".lab/jars");
-    let path = folder.join(&name);
+    let path = folder.join(format!("{name}-{version}.jar"));
     if !path.is_file() {
-        fetch(version, &folder)?;
+        fetch(artifact, &folder)?;
     }
     Ok(path)
 }
 
-fn fetch(version: &'static str, folder: &Path) -> Result<(), JarError> {
+fn fetch(artifact: Artifact, folder: &Path) -> Result<(), JarError> {
+    let Artifact { group, name, version } = artifact;
     let output = Command::new("mvn")
         .args(["--batch-mode", "--quiet", "dependency:copy"])
-        .arg(format!("-Dartifact=org.apache.kafka:kafka-clients:{version}:jar"))
+        .arg(format!("-Dartifact={group}:{name}:{version}:jar"))
         .arg(format!("-DoutputDirectory={}", folder.display()))
         .output()
-        .map_err(|_| JarError::NoMaven { version })?;
+        .map_err(|_| JarError::NoMaven { name, version })?;
     if output.status.success() {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let words = text.lines().find(|line| line.contains("ERROR")).unwrap_or("none").to_owned();
-    Err(JarError::Maven { version, words })
+    Err(JarError::Maven { name, version, words })
 }
 
 /// All message definitions in a jar, in the order of their names.

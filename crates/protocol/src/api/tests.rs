@@ -31,3 +31,22 @@ fn ranges_that_do_not_meet_are_named() {
     assert!(error.to_string().starts_with("Fetch is spoken by the broker in versions 0 to 3"));
     assert!(ApiKey::Fetch.meet(50, 60).is_err());
 }
+
+/// What Kafka's classes of each release say (`cargo xtask codec --goldens`): RELEASE KEY MIN MAX.
+const RELEASES: &str = include_str!("../../tests/goldens/versions.txt");
+
+#[test]
+fn every_promised_kafka_meets_us_in_its_newest_version_of_each_api() {
+    let mut met = 0;
+    for line in RELEASES.lines() {
+        let (release, numbers) = line.split_once(' ').unwrap();
+        let mut numbers = numbers.split(' ').map(|number| number.parse::<i16>().unwrap());
+        let mut number = || numbers.next().unwrap();
+        let (key, min, max) = (number(), number(), number());
+        if let Some(api) = ApiKey::from_code(key) {
+            assert_eq!(api.meet(min, max), Ok(max), "{api} of Kafka {release}");
+            met += 1;
+        }
+    }
+    assert!(met > 200, "only {met} meetings");
+}

@@ -24,9 +24,13 @@ pub struct Tags {
     end: Option<usize>,
 }
 
-/// How much of the memory that an array asks for is reserved at once, in multiples of the bytes
-/// that remain. The rest grows with elements that were really there.
+/// How much of the memory that an array asks for is reserved at first, in multiples of the bytes
+/// that remain. The rest follows when so many elements were really there: arrays inside of arrays
+/// could otherwise each ask for all.
 const RESERVE_PER_BYTE: usize = 8;
+
+/// No element takes more memory than so many times its smallest encoding.
+const MEMORY_PER_BYTE: usize = 44;
 
 impl Reader {
     /// Starts at the beginning of `frame`.
@@ -177,15 +181,19 @@ impl Reader {
         count: usize,
         version: i16,
     ) -> Result<Vec<T>, DecodeError> {
-        let most = self.remaining() / T::MIN_SIZE.max(1);
+        const { assert!(size_of::<T>() <= MEMORY_PER_BYTE * T::MIN_SIZE) };
+        let most = self.remaining() / T::MIN_SIZE;
         if count > most {
             let found = i64::try_from(count).unwrap_or(i64::MAX);
             return Err(self.error(Expected::AtMost(most), Found::Number(found)));
         }
         let field = self.field;
-        let reserve = self.remaining().saturating_mul(RESERVE_PER_BYTE) / size_of::<T>().max(1);
+        let reserve = self.remaining().saturating_mul(RESERVE_PER_BYTE) / size_of::<T>();
         let mut elements = Vec::with_capacity(count.min(reserve));
-        for _ in 0..count {
+        for left in (1..=count).rev() {
+            if elements.len() == elements.capacity() {
+                elements.reserve_exact(left);
+            }
             elements.push(T::read(self, version)?);
             self.field = field;
         }

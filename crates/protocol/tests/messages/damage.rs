@@ -3,6 +3,11 @@
 
 use allocation_counter::measure;
 use bytes::Bytes;
+use forebay_protocol::messages::describe_groups_response::DescribedGroup;
+use forebay_protocol::messages::{
+    DescribeGroupsRequest, DescribeGroupsResponse, ListGroupsResponse, MetadataResponse,
+};
+use forebay_protocol::wire::{Message, Reader, Writer};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::strategy::ValueTree;
@@ -51,6 +56,31 @@ fn lengths_from_nowhere_ask_for_no_memory() {
                 check(subject, &bytes.into(), version);
             }
         }
+    }
+}
+
+/// Elements that are as small on the wire as they can be, of the types that are large in memory.
+#[test]
+fn arrays_of_the_smallest_elements_stay_within_the_bound() {
+    const MANY: usize = 50_000;
+    let names = vec![Default::default(); MANY];
+    thrifty(&ListGroupsResponse { groups: vec![Default::default(); MANY], ..Default::default() });
+    thrifty(&DescribeGroupsRequest { groups: names, ..Default::default() });
+    let members = vec![Default::default(); MANY];
+    let group = DescribedGroup { members, ..Default::default() };
+    thrifty(&DescribeGroupsResponse { groups: vec![group; 2], ..Default::default() });
+    let topics = vec![Default::default(); MANY];
+    thrifty(&MetadataResponse { topics, ..Default::default() });
+}
+
+fn thrifty<M: Message>(message: &M) {
+    for version in M::MIN_VERSION..=M::MAX_VERSION {
+        let mut writer = Writer::with_capacity(0);
+        message.encode(&mut writer, version).unwrap();
+        let bytes = writer.into_bytes();
+        let asked = measure(|| drop(M::decode(&mut Reader::new(bytes.clone()), version).unwrap()));
+        let most = bound(bytes.len());
+        assert!(asked.bytes_total <= most, "{} {version}: {asked:?} of {most}", M::NAME);
     }
 }
 
