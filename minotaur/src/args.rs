@@ -178,6 +178,7 @@ pub(crate) struct Exec {
 #[derive(Args, Debug)]
 pub(crate) struct Watch {
     pub(crate) name: String,
+    pub(crate) owner: i32,
 }
 
 impl Up {

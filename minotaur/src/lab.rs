@@ -26,7 +26,7 @@ use crate::supervisor::journal::{self, Entry};
 use crate::supervisor::sweep;
 use crate::versions::{KafkaVersion, Mode};
 
-/// Somebody else may take a port between our look and the broker's bind.
+/// Starts before a taken port becomes an error.
 const PORT_TRIES: usize = 4;
 /// Writing an archive of classes takes a few seconds of processor time.
 const ARCHIVE_WITHIN: Duration = Duration::from_secs(60);
@@ -257,16 +257,11 @@ impl Lab {
         kit: &Kit,
         archives: Archives,
     ) -> Result<Cluster, LabError> {
-        let mut tries = 1;
-        loop {
-            match self.try_boot(spec, kit, archives).await {
-                Err(LabError::PortTaken { port, .. }) if tries < PORT_TRIES => {
-                    self.tell(&format!("port {port} was taken meanwhile, trying others"));
-                    tries += 1;
-                }
-                result => return result,
-            }
-        }
+        with_other_ports(
+            async || self.try_boot(spec, kit, archives).await,
+            |port| self.tell(&format!("port {port} was taken meanwhile, trying others")),
+        )
+        .await
     }
 
     async fn try_boot(
@@ -298,6 +293,20 @@ impl Lab {
     }
 }
 
+/// Tries again while ports are taken between our look and the broker's bind.
+async fn with_other_ports<T>(
+    mut attempt: impl AsyncFnMut() -> Result<T, LabError>,
+    taken: impl Fn(u16),
+) -> Result<T, LabError> {
+    for _ in 1..PORT_TRIES {
+        match attempt().await {
+            Err(LabError::PortTaken { port, .. }) => taken(port),
+            result => return result,
+        }
+    }
+    attempt().await
+}
+
 /// A data directory outside of the home may be another home's.
 fn check_unused(plan: &Plan) -> Result<(), LabError> {
     if !plan.data.starts_with(&plan.directory) && plan.data.exists() {
@@ -319,4 +328,44 @@ fn free_name(version: KafkaVersion, entries: &[Entry]) -> String {
     let is_free = |name: &String| entries.iter().all(|entry| entry.plan.name != *name);
     let numbered = (2_u32..).map(|number| format!("{first}-{number}"));
     std::iter::once(first.clone()).chain(numbered).find(is_free).unwrap_or(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Node;
+
+    fn taken() -> LabError {
+        LabError::PortTaken { node: Node::Broker(1), port: 9 }
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_tried_elsewhere_but_not_for_ever() {
+        let mut tries = 0;
+        let second = async || {
+            tries += 1;
+            if tries == 1 { Err(taken()) } else { Ok(tries) }
+        };
+        assert_eq!(with_other_ports(second, |port| assert_eq!(port, 9)).await.unwrap(), 2);
+
+        let mut tries = 0;
+        let never = async || {
+            tries += 1;
+            Err::<(), _>(taken())
+        };
+        let error = with_other_ports(never, |_| ()).await.unwrap_err();
+        assert!(matches!(error, LabError::PortTaken { .. }), "{error}");
+        assert_eq!(tries, PORT_TRIES);
+    }
+
+    #[tokio::test]
+    async fn other_failures_are_not_tried_again() {
+        let mut tries = 0;
+        let broken = async || {
+            tries += 1;
+            Err::<(), _>(LabError::NoHome)
+        };
+        with_other_ports(broken, |_| ()).await.unwrap_err();
+        assert_eq!(tries, 1);
+    }
 }

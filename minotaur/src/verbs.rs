@@ -6,10 +6,10 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use minotaur::{Lab, LabError, LabSpec, Node, PROMISED, SpecError, System};
+use minotaur::{Cluster, Lab, LabError, LabSpec, Node, PROMISED, SpecError, System};
 use thiserror::Error;
 
-use crate::args::{Arguments, Down, Exec, Fetch, Format, Logs, Target, Up, Verb};
+use crate::args::{Arguments, Down, Exec, Fetch, Format, Logs, Target, Up, Verb, Watch};
 use crate::output;
 
 /// How often a watcher looks whether its process lives.
@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Verb::Fetch(fetch) => fetch_versions(&lab, fetch).await,
         Verb::Exec(exec) => execute(&lab, exec).await,
         Verb::Doctor => doctor(&lab, format).await,
-        Verb::Watch(watch) => watch_owner(&lab, &watch.name).await,
+        Verb::Watch(watch) => watch_owner(&lab, &watch).await,
         Verb::Kill(target) => on_node(&lab, format, Action::Kill, target).await,
         Verb::Stop(target) => on_node(&lab, format, Action::Stop, target).await,
         Verb::Start(target) => on_node(&lab, format, Action::Start, target).await,
@@ -74,17 +74,17 @@ async fn start_cluster(lab: &Lab, format: Format, up: Up) -> Result<(), Failure>
     say(&format!("{name} is ready after {took:.2?}; `minotaur down {name}` removes it"));
     output::bootstrap(format, &cluster)?;
     cluster.release(owner)?;
-    if owner.is_some() {
-        start_watcher(&name)?;
+    match owner {
+        Some(owner) => start_watcher(&name, owner),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// A program of its own, since this one ends now.
-fn start_watcher(name: &str) -> Result<(), Failure> {
+fn start_watcher(name: &str, owner: i32) -> Result<(), Failure> {
     let program = env::current_exe()?;
     let spawned = Command::new(program)
-        .args(["watch", name])
+        .args(["watch", name, &owner.to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -93,8 +93,10 @@ fn start_watcher(name: &str) -> Result<(), Failure> {
     spawned.map(|_| ()).map_err(Failure::Output)
 }
 
-async fn watch_owner(lab: &Lab, name: &str) -> Result<(), Failure> {
-    while lab.find(name).is_ok_and(|cluster| !cluster.is_left_over()) {
+async fn watch_owner(lab: &Lab, watch: &Watch) -> Result<(), Failure> {
+    let is_ours = |cluster: &Cluster| cluster.owner() == Some(watch.owner);
+    // The name may go to another cluster meanwhile.
+    while lab.find(&watch.name).is_ok_and(|found| is_ours(&found) && !found.is_left_over()) {
         tokio::time::sleep(WATCH_EVERY).await;
     }
     lab.sweep()?;
