@@ -86,3 +86,48 @@ fn write_all(target: &Path, files: &Files) -> Result<(), FilesError> {
 fn io_error(path: &Path, source: io::Error) -> FilesError {
     FilesError::Io { path: path.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    //! What `--check` sees.
+
+    use super::*;
+
+    fn target() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/protocol/src")
+    }
+
+    fn there() -> Files {
+        let entries = fs::read_dir(target().join("messages")).unwrap().flatten();
+        let file = |path: PathBuf| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (format!("messages/{name}"), fs::read_to_string(path).unwrap())
+        };
+        entries.map(|entry| file(entry.path())).collect()
+    }
+
+    fn differing(files: &Files) -> Vec<String> {
+        match compare(&target(), files) {
+            Err(FilesError::Differ { names }) => names,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_same_texts_are_the_same() {
+        assert!(compare(&target(), &there()).is_ok());
+    }
+
+    #[test]
+    fn a_changed_a_missing_and_a_left_over_file_are_named() {
+        let name = "messages/fetch_response.rs";
+        let mut files = there();
+        files.get_mut(name).unwrap().push('\n');
+        assert_eq!(differing(&files), [name], "changed");
+        files.remove(name);
+        assert_eq!(differing(&files), [name], "left over");
+        let mut files = there();
+        files.insert("messages/new.rs".to_owned(), String::new());
+        assert_eq!(differing(&files), ["messages/new.rs"], "missing");
+    }
+}

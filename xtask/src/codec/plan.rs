@@ -151,3 +151,88 @@ fn union(a: Versions, b: Versions) -> Versions {
         _ => a.hull(b),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! How two Kafkas become one, on definitions of a few lines.
+
+    use super::super::jar::Source;
+    use super::*;
+    use crate::codec::definition::parse_all;
+
+    fn definition(json: &str) -> Definition {
+        let source = Source { name: "Test.json".to_owned(), text: json.to_owned() };
+        parse_all(&[source]).unwrap().remove(0)
+    }
+
+    fn pair(key: i16, versions: &str, fields: &str) -> Vec<Definition> {
+        let one = |kind: &str| {
+            definition(&format!(
+                r#"{{"apiKey": {key}, "type": "{kind}", "name": "Test", "validVersions":
+                "{versions}", "flexibleVersions": "4+", "fields": [{fields}]}}"#
+            ))
+        };
+        vec![one("request"), one("response")]
+    }
+
+    fn both(
+        key: i16,
+        newest: Vec<Definition>,
+        older: Vec<Definition>,
+    ) -> Result<Planned, PlanError> {
+        planned(&Sources { newest, older }, key, Kind::Response)
+    }
+
+    #[test]
+    fn versions_and_fields_that_were_removed_come_back_in_their_place() {
+        let newest = pair(
+            32,
+            "1-4",
+            r#"{"name": "A", "type": "int8", "versions": "0+"},
+               {"name": "C", "type": "int8", "versions": "1+"}"#,
+        );
+        let older = pair(
+            32,
+            "0-4",
+            r#"{"name": "A", "type": "int8", "versions": "0+"},
+               {"name": "B", "type": "bool", "versions": "0"},
+               {"name": "C", "type": "int8", "versions": "1+"}"#,
+        );
+        let planned = both(32, newest, older).unwrap();
+        let names: Vec<_> = planned.definition.fields.iter().map(|it| it.name.as_str()).collect();
+        assert_eq!(names, ["A", "B", "C"]);
+        assert_eq!(planned.definition.versions, Versions { min: 0, max: 4 });
+        assert_eq!(planned.older, Versions { min: 0, max: 0 });
+        assert_eq!(planned.newest(), Versions { min: 1, max: 4 });
+    }
+
+    #[test]
+    fn an_api_that_no_old_broker_needs_is_taken_as_it_is() {
+        let field = r#"{"name": "A", "type": "int8", "versions": "0+"}"#;
+        let planned = both(0, pair(0, "3-13", field), pair(0, "0-11", field)).unwrap();
+        assert_eq!(planned.definition.versions, Versions { min: 3, max: 13 });
+        assert!(planned.older.is_empty());
+    }
+
+    #[test]
+    fn a_field_of_another_type_is_not_merged() {
+        let newest = pair(32, "1-4", r#"{"name": "A", "type": "int8", "versions": "0+"}"#);
+        let older = pair(32, "0-4", r#"{"name": "A", "type": "int16", "versions": "0+"}"#);
+        assert!(matches!(both(32, newest, older), Err(PlanError::Changed { .. })));
+    }
+
+    #[test]
+    fn a_version_that_is_not_finished_is_cut_off() {
+        let json = r#"{"apiKey": 22, "type": "response", "name": "Test", "validVersions": "0-6",
+            "latestVersionUnstable": true, "fields": []}"#;
+        let planned = both(22, vec![definition(json)], Vec::new()).unwrap();
+        assert_eq!(planned.definition.versions, Versions { min: 0, max: 5 });
+    }
+
+    #[test]
+    fn a_message_without_versions_is_none() {
+        let json = r#"{"apiKey": 4, "type": "response", "name": "Test", "validVersions": "none"}"#;
+        let found = both(4, vec![definition(json)], Vec::new());
+        assert!(matches!(found, Err(PlanError::NoApi { key: 4, .. })));
+    }
+}
