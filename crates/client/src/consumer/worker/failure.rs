@@ -14,6 +14,7 @@ use super::{Worker, strand as strand_of};
 use crate::consumer::handler::{
     BoxError, Context, Decision, Failure, Handler, HandlerPanic, IntoOutcome, Outcome,
 };
+use crate::consumer::record::OpenBatch;
 
 /// How a unit failed.
 pub(super) enum Failed {
@@ -30,9 +31,9 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
     #[inline]
     pub(super) fn outcome(
         output: Result<H::Output, HandlerPanic>,
-        ticket: &Ticket,
+        batch: &OpenBatch,
     ) -> Result<(), Failed> {
-        if ticket.batch.as_ref().is_some_and(|batch| batch.is_malformed()) {
+        if batch.is_malformed() {
             return Err(Failed::Malformed);
         }
         match output.map(IntoOutcome::into_outcome) {
@@ -100,7 +101,8 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
 
     /// A record that cannot be was met behind a checksum that fits: a producer wrote it so.
     fn malformed(&mut self, strand: &mut Strand, ticket: &Ticket) {
-        if let (Some(run), Some(batch)) = (strand.run(ticket.run), ticket.batch.as_ref()) {
+        let batch = &ticket.batch;
+        if let Some(run) = strand.run(ticket.run) {
             let (base, last) = (batch.header.base_offset, batch.header.last_offset());
             let reason: Arc<str> = "a record in it cannot be read".into();
             run.is_exhausted = true;
@@ -117,7 +119,6 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
             attempt = ticket.attempt, wait_ms = wait.as_millis(), %error, "a handler failed"
         );
         ticket.attempt += 1;
-        ticket.batch = None;
         let Some(cell) = self.cells.occupy() else { return };
         self.retries.insert((Instant::now() + wait, cell));
         if let Some(place) = self.tickets.get_mut(cell) {
@@ -138,12 +139,11 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         let Some(strand) = strand_of(&mut self.strands, ticket.slot) else { return };
         let partition = Arc::clone(&strand.partition);
         let Some(run) = strand.run(ticket.run) else { return };
-        let Some(taken) = run.retake::<U>(ticket.first, &mut self.opener, &partition) else {
-            return;
-        };
-        ticket.batch = taken.batch;
+        let again = run.retake::<U>(ticket.first, &mut self.opener, &partition);
+        let Some((unit, batch)) = again else { return };
+        ticket.batch = batch;
         let context = Context::new(run.leased, ticket.attempt);
-        let (handler, unit) = (&self.handler, taken.unit);
+        let handler = &self.handler;
         if let Poll::Ready(output) = self.cells.again(cell, || handler.handle(unit, context)) {
             self.finish_cell(cell, output);
         }

@@ -1,5 +1,6 @@
 //! A run on its worker: batch after batch is checked, unpacked and walked.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,66 +17,70 @@ use crate::consumer::record::{Batch, Data, Inflated, OpenBatch, Partition, Pool,
 
 /// What a handler works on, and how it is taken off a batch.
 pub(crate) trait Unit: Sized {
-    /// The next unit of `walk`; `None` at the end of its batch.
-    fn next(walk: &mut Walk, from: Position) -> Option<Result<Taken<Self>, RecordsError>>;
+    /// Gives the units of a batch from where `walk` is, one by one, until `start` breaks. Says
+    /// whether the batch is at its end.
+    ///
+    /// The loop is in here so that what a walk needs stays in registers from record to record.
+    fn each(
+        walk: &mut Walk,
+        from: Position,
+        start: impl FnMut(Taken<Self>) -> ControlFlow<()>,
+    ) -> Result<bool, RecordsError>;
 }
 
-/// A unit and the offsets it stands for.
+/// A unit and the first offset it stands for.
 pub(crate) struct Taken<U> {
     pub(crate) unit: U,
     pub(crate) first: Offset,
-    /// The batch, for units that can turn out malformed only when they are done.
-    pub(crate) batch: Option<Arc<OpenBatch>>,
 }
 
 /// A place in an open batch.
 pub(crate) struct Walk {
-    batch: Arc<OpenBatch>,
+    pub(super) batch: Arc<OpenBatch>,
     mark: Option<Mark>,
-}
-
-impl Walk {
-    pub(super) const fn new(batch: Arc<OpenBatch>) -> Self {
-        Self { batch, mark: None }
-    }
-
-    /// The position after the batch.
-    pub(super) fn next_position(&self) -> Position {
-        self.batch.header.next_position()
-    }
 }
 
 impl Unit for Record {
     #[inline]
-    fn next(walk: &mut Walk, from: Position) -> Option<Result<Taken<Self>, RecordsError>> {
-        loop {
-            let mut records = walk.batch.records();
-            if let Some(mark) = walk.mark {
-                records.resume(mark);
+    fn each(
+        walk: &mut Walk,
+        from: Position,
+        mut start: impl FnMut(Taken<Self>) -> ControlFlow<()>,
+    ) -> Result<bool, RecordsError> {
+        let mut records = walk.batch.records();
+        if let Some(mark) = walk.mark {
+            records.resume(mark);
+        }
+        let base = walk.batch.header.base_offset.0;
+        while let Some(at) = records.next_positions() {
+            let at = at?;
+            let first = Offset(base + i64::from(at.offset_delta));
+            if first < from.offset() {
+                continue;
             }
-            let at = match records.next_positions()? {
-                Ok(at) => at,
-                Err(error) => return Some(Err(error)),
-            };
-            walk.mark = Some(records.mark());
-            let first = Offset(walk.batch.header.base_offset.0 + i64::from(at.offset_delta));
-            if from.offset() <= first {
-                let unit = Self::new(Arc::clone(&walk.batch), at);
-                return Some(Ok(Taken { unit, first, batch: None }));
+            let unit = Self::new(Arc::clone(&walk.batch), at);
+            if start(Taken { unit, first }).is_break() {
+                walk.mark = Some(records.mark());
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 }
 
 impl Unit for Batch {
-    fn next(walk: &mut Walk, from: Position) -> Option<Result<Taken<Self>, RecordsError>> {
+    fn each(
+        walk: &mut Walk,
+        from: Position,
+        mut start: impl FnMut(Taken<Self>) -> ControlFlow<()>,
+    ) -> Result<bool, RecordsError> {
         if walk.mark.is_some() {
-            return None;
+            return Ok(true);
         }
         walk.mark = Some(walk.batch.records().mark());
         let unit = Self::new(Arc::clone(&walk.batch), from);
         let first = unit.first_offset();
-        Some(Ok(Taken { unit, first, batch: Some(Arc::clone(&walk.batch)) }))
+        Ok(start(Taken { unit, first }).is_continue())
     }
 }
 
@@ -109,7 +114,7 @@ pub(super) struct Opener {
     inflated_max: usize,
 }
 
-/// Why a run could not give its next unit.
+/// Why a run gives no further unit.
 pub(super) enum Blocked {
     /// There is none.
     Exhausted,
@@ -171,25 +176,28 @@ impl OpenRun {
         }
     }
 
-    /// The next unit.
+    /// Gives the next units to `start`, until it breaks.
     #[inline]
-    pub(super) fn take<U: Unit>(
+    pub(super) fn each<U: Unit>(
         &mut self,
         opener: &mut Opener,
         partition: &Arc<Partition>,
-    ) -> Result<Taken<U>, Blocked> {
+        mut start: impl FnMut(Taken<U>, &Arc<OpenBatch>) -> ControlFlow<()>,
+    ) -> Result<(), Blocked> {
         loop {
             if let Some(walk) = self.walk.as_mut() {
-                match U::next(walk, self.job.run.from) {
-                    Some(Ok(taken)) => {
-                        self.next = taken.first.next();
-                        return Ok(taken);
-                    }
-                    Some(Err(error)) => return Err(self.bad(error)),
-                    None => {
-                        self.next = walk.next_position();
+                let (next, batch) = (&mut self.next, Arc::clone(&walk.batch));
+                let walked = U::each(walk, self.job.run.from, |taken| {
+                    *next = taken.first.next();
+                    start(taken, &batch)
+                });
+                match walked {
+                    Ok(true) => {
+                        self.next = batch.header.next_position();
                         self.walk = None;
                     }
+                    Ok(false) => return Ok(()),
+                    Err(error) => return Err(bad(&batch.header, error)),
                 }
             }
             self.open_next(opener, partition)?;
@@ -216,7 +224,7 @@ impl OpenRun {
             .open(&view, bytes.slice(..size), Arc::clone(partition), self.leased)
             .map_err(|error| bad(view.header(), error))?;
         self.rest = self.rest.slice(size..);
-        self.walk = Some(Walk::new(Arc::new(batch)));
+        self.walk = Some(Walk { batch: Arc::new(batch), mark: None });
         Ok(())
     }
 
@@ -226,7 +234,7 @@ impl OpenRun {
         first: Offset,
         opener: &mut Opener,
         partition: &Arc<Partition>,
-    ) -> Option<Taken<U>> {
+    ) -> Option<(U, Arc<OpenBatch>)> {
         let mut again = Self::new(self.number, self.job.clone(), self.leased);
         again.job.run.from = Position(first.0);
         while let Ok(header) = BatchHeader::read(&again.rest) {
@@ -238,7 +246,12 @@ impl OpenRun {
             }
             again.rest = again.rest.slice(header.size..);
         }
-        again.take(opener, partition).ok().filter(|taken: &Taken<U>| taken.first == first)
+        let mut found = None;
+        let walked = again.each::<U>(opener, partition, |taken, batch| {
+            found = (taken.first == first).then(|| (taken.unit, Arc::clone(batch)));
+            ControlFlow::Break(())
+        });
+        walked.ok().and(found)
     }
 
     fn bad(&self, error: RecordsError) -> Blocked {

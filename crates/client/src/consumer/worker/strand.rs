@@ -1,6 +1,7 @@
 //! The jobs of one partition, and what of them may start.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -9,8 +10,10 @@ use forebay_core::run::{Done, Ended, Progress};
 use forebay_core::slot::Slot;
 use forebay_core::time::Instant;
 use forebay_core::work::Order;
+use forebay_protocol::records::error::RecordsError;
 use forebay_protocol::types::{Offset, Position};
 
+use super::failure::Failed;
 use super::open::{Blocked, OpenRun, Taken, Unit, may_be_cured};
 use super::{Partition, Worker};
 use crate::consumer::handler::{Context, Handler};
@@ -34,8 +37,46 @@ pub(super) struct Ticket {
     pub(super) first: Offset,
     /// Tries so far, this one included.
     pub(super) attempt: u32,
-    pub(super) batch: Option<Arc<OpenBatch>>,
+    pub(super) batch: Arc<OpenBatch>,
     pub(super) since: Instant,
+}
+
+/// A unit whose handler did not just succeed.
+struct Started {
+    run: u64,
+    first: Offset,
+    since: Instant,
+    batch: Arc<OpenBatch>,
+}
+
+/// Why the hot loop ended.
+enum Stopped {
+    /// It is another strand's turn, or the lease has changed.
+    Quota,
+    /// There is nothing to start.
+    Idle,
+    /// A handler has to wait.
+    Waits { cell: usize, ticket: Started },
+    /// A handler failed.
+    Failed { ticket: Started, failed: Failed },
+    /// A job is exhausted or was let go of.
+    Released,
+}
+
+impl Started {
+    fn of(self, slot: Slot) -> Ticket {
+        let Self { run, first, since, batch } = self;
+        Ticket { slot, run, first, attempt: 1, batch, since }
+    }
+}
+
+/// Why a job ends at a batch that cannot be read.
+fn ending(base: Offset, last: Offset, error: &RecordsError) -> Ended {
+    let reason: Arc<str> = error.to_string().into();
+    if may_be_cured(error) {
+        return Ended::BadBatch { base, last, reason };
+    }
+    Ended::Fault(Fault::Corrupt { base, last, reason })
 }
 
 impl Strand {
@@ -87,63 +128,80 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
                 return (started, false);
             }
             let Some(cell) = self.cells.peek_free() else { return (started, true) };
-            let partition = Arc::clone(&strand.partition);
-            let Some(run) = strand.runs.iter_mut().find(|run| !run.is_exhausted) else {
-                return (started, false);
-            };
-            if !run.leased.may_start() {
-                run.release(Ended::Released);
-                self.settle(strand);
-                continue;
-            }
-            match run.take::<U>(&mut self.opener, &partition) {
-                Ok(taken) => {
-                    started += 1;
-                    self.start(slot, strand, cell, taken);
+            let (count, stopped) = self.start_some(strand, cell, most - started);
+            started += count;
+            match stopped {
+                Stopped::Quota => return (started, true),
+                Stopped::Idle => return (started, false),
+                Stopped::Waits { cell, ticket } => self.park(slot, strand, cell, ticket),
+                Stopped::Failed { ticket, failed } => {
+                    self.count_in(strand, &ticket);
+                    self.failed(strand, ticket.of(slot), failed);
                 }
-                Err(Blocked::NoRoom) => return (started, false),
-                Err(Blocked::Exhausted) => self.settle(strand),
-                Err(Blocked::Bad { base, last, error }) => {
-                    let reason: Arc<str> = error.to_string().into();
-                    let why = if may_be_cured(&error) {
-                        Ended::BadBatch { base, last, reason }
-                    } else {
-                        Ended::Fault(Fault::Corrupt { base, last, reason })
-                    };
-                    run.release(why);
-                    self.settle(strand);
-                }
+                Stopped::Released => self.settle(strand),
             }
         }
         (started, true)
     }
 
-    /// Runs the handler on a unit until it is done or has to wait.
-    #[inline]
-    fn start(&mut self, slot: Slot, strand: &mut Strand, cell: usize, taken: Taken<U>) {
-        let Some(run) = strand.runs.iter_mut().find(|run| !run.is_exhausted) else { return };
-        let Taken { unit, first, batch } = taken;
-        let context = Context::new(run.leased, 1);
-        let handler = &self.handler;
-        let polled = self.cells.start(cell, || handler.handle(unit, context));
-        let since = self.turn_began;
-        let ticket = Ticket { slot, run: run.number, first, attempt: 1, batch, since };
-        match polled {
-            Poll::Pending => {
-                run.in_flight += 1;
-                strand.in_flight += 1;
-                if let Some(place) = self.tickets.get_mut(cell) {
-                    *place = Some(ticket);
+    /// The hot loop: handlers that are ready at once, one after the other. Everything else ends it.
+    fn start_some(&mut self, strand: &mut Strand, cell: usize, most: usize) -> (usize, Stopped) {
+        let Strand { partition, runs, .. } = strand;
+        let Some(run) = runs.iter_mut().find(|run| !run.is_exhausted) else {
+            return (0, Stopped::Idle);
+        };
+        let (leased, number) = (run.leased, run.number);
+        if !leased.may_start() {
+            run.release(Ended::Released);
+            return (0, Stopped::Released);
+        }
+        let (cells, handler, since) = (&mut self.cells, &*self.handler, self.turn_began);
+        let context = Context::new(leased, 1);
+        let (mut started, mut stopped) = (0, Stopped::Quota);
+        let walked = run.each::<U>(&mut self.opener, partition, |taken, batch| {
+            let Taken { unit, first } = taken;
+            let polled = cells.start(cell, || handler.handle(unit, context));
+            started += 1;
+            let ticket = || Started { run: number, first, since, batch: Arc::clone(batch) };
+            match polled {
+                Poll::Ready(output) => match Self::outcome(output, batch) {
+                    Ok(()) if started < most && leased.may_start() => ControlFlow::Continue(()),
+                    Ok(()) => ControlFlow::Break(()),
+                    Err(failed) => {
+                        stopped = Stopped::Failed { ticket: ticket(), failed };
+                        ControlFlow::Break(())
+                    }
+                },
+                Poll::Pending => {
+                    stopped = Stopped::Waits { cell, ticket: ticket() };
+                    ControlFlow::Break(())
                 }
             }
-            Poll::Ready(output) => {
-                let outcome = Self::outcome(output, &ticket);
-                if let Err(failed) = outcome {
-                    run.in_flight += 1;
-                    strand.in_flight += 1;
-                    self.failed(strand, ticket, failed);
-                }
+        });
+        match walked {
+            Ok(()) => {}
+            Err(Blocked::NoRoom) => stopped = Stopped::Idle,
+            Err(Blocked::Exhausted) => stopped = Stopped::Released,
+            Err(Blocked::Bad { base, last, error }) => {
+                run.release(ending(base, last, &error));
+                stopped = Stopped::Released;
             }
+        }
+        (started, stopped)
+    }
+
+    /// A handler has to wait: its cell is taken.
+    fn park(&mut self, slot: Slot, strand: &mut Strand, cell: usize, ticket: Started) {
+        self.count_in(strand, &ticket);
+        if let Some(place) = self.tickets.get_mut(cell) {
+            *place = Some(ticket.of(slot));
+        }
+    }
+
+    fn count_in(&mut self, strand: &mut Strand, ticket: &Started) {
+        strand.in_flight += 1;
+        if let Some(run) = strand.run(ticket.run) {
+            run.in_flight += 1;
         }
     }
 
@@ -156,7 +214,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         let Some(ticket) = self.tickets.get_mut(cell).and_then(Option::take) else { return };
         let slot = ticket.slot;
         let Some(mut strand) = self.take_strand(slot) else { return };
-        match Self::outcome(output, &ticket) {
+        match Self::outcome(output, &ticket.batch) {
             Ok(()) => self.done(&mut strand, &ticket),
             Err(failed) => self.failed(&mut strand, ticket, failed),
         }
