@@ -14,7 +14,9 @@ pub mod runtime;
 
 pub use admin::Admin;
 pub use budget::Budget;
-pub use config::{ConfigError, ConsumerConfig, IsolationLevel, OffsetReset, ProducerConfig};
+pub use config::{
+    ClientConfig, ConfigError, ConsumerConfig, IsolationLevel, OffsetReset, ProducerConfig,
+};
 pub use consumer::control::{ControlHandle, PartitionSummary, Summary};
 pub use consumer::handler::{
     BoxError, Context, Decision, Failure, FailurePolicy, Handler, HandlerPanic, IntoOutcome,

@@ -65,6 +65,15 @@ impl Default for ClientConfig {
 }
 
 impl ClientConfig {
+    /// Defaults, and these brokers to ask first: `host:port,host:port`.
+    ///
+    /// # Errors
+    ///
+    /// When an address is wrong, or when there is none.
+    pub fn from_servers(servers: &str) -> Result<Self, ConfigError> {
+        Ok(Self { bootstrap_servers: super::parse_addresses(servers)?, ..Self::default() })
+    }
+
     /// Checks every setting.
     ///
     /// # Errors
