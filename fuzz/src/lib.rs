@@ -1,7 +1,11 @@
 //! What must hold for any bytes: one room per fuzz target, each with a function `check` that panics
 //! when it does not. The same rooms are run over the corpora by the tests of the crates, on stable.
 
+pub mod codecs;
+pub mod fetch_stream;
 pub mod frames;
 pub mod group;
+pub mod legacy;
+pub mod records;
 pub mod request;
 pub mod response;

@@ -1,10 +1,17 @@
-//! The first corpora: the bytes that Kafka's classes wrote, as inputs of `request`, `response` and
-//! `group`, and frames of all lengths for `frames`.
+//! The first corpora: the bytes that other clients wrote, as inputs of the targets that read such,
+//! and frames of all lengths for `frames`.
 
 use std::path::Path;
 use std::{fs, io};
 
 use forebay_protocol::api::{Api, ApiKey};
+use forebay_protocol::messages::fetch_response::{
+    FetchResponse, FetchableTopicResponse, PartitionData,
+};
+use forebay_protocol::wire::{Message, Writer};
+
+/// Larger goldens show a fuzzer nothing new, and make it slow.
+const LONGEST: usize = 2_000;
 
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -13,10 +20,11 @@ fn main() -> io::Result<()> {
     for entry in fs::read_dir(goldens)? {
         for line in fs::read_to_string(entry?.path())?.lines() {
             number += 1;
-            if let Some((target, input)) = input(line) {
+            let inputs = input(line).into_iter().chain(record_inputs(line));
+            for (at, (target, input)) in inputs.enumerate() {
                 let folder = root.join("corpus").join(target);
                 fs::create_dir_all(&folder)?;
-                fs::write(folder.join(format!("seed-{number:05}")), input)?;
+                fs::write(folder.join(format!("seed-{number:05}-{at}")), input)?;
             }
         }
     }
@@ -49,6 +57,58 @@ fn input(line: &str) -> Option<(&'static str, Vec<u8>)> {
     let is_flexible = version >= api.flexible_from && api.key != ApiKey::ApiVersions;
     input.extend(is_flexible.then_some(0));
     Some(("response", [input, bytes].concat()))
+}
+
+/// What the goldens of records and of Fetch responses are good for.
+fn record_inputs(line: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let words: Vec<&str> = line.split(' ').collect();
+    match words.as_slice() {
+        ["FetchResponse", version, .., bytes] => {
+            fetch_response(version, bytes).into_iter().collect()
+        }
+        [name, bytes] if bytes.len() <= 2 * LONGEST => {
+            hex(bytes).map(|it| of_records(name, &it)).unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn fetch_response(version: &str, bytes: &str) -> Option<(&'static str, Vec<u8>)> {
+    let version = version.parse::<u8>().ok()?.checked_sub(4)?;
+    Some(("fetch_stream", [vec![version, 6], hex(bytes)?].concat()))
+}
+
+fn of_records(name: &str, bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut inputs: Vec<_> = (4..=18).filter_map(|it| section(it, bytes)).collect();
+    if name.starts_with("v0") || name.starts_with("v1") {
+        let magic = u8::from(name.starts_with("v1"));
+        let wrapped = (0..4).map(|codec| ("legacy", [&[codec + 4 * magic], bytes].concat()));
+        inputs.extend(wrapped);
+    } else {
+        inputs.push(("records", bytes.to_vec()));
+        let codec = bytes.get(22).copied().unwrap_or_default() & 7;
+        let packed = bytes.get(61..).unwrap_or_default();
+        inputs.push(("codecs", [&[codec], packed].concat()));
+    }
+    inputs
+}
+
+/// A response with those records, once whole and once cut off; only small ones.
+fn section(version: i16, bytes: &[u8]) -> Option<(&'static str, Vec<u8>)> {
+    if bytes.len() > 600 {
+        return None;
+    }
+    let partition = |bytes: &[u8]| PartitionData {
+        records: Some(bytes.to_vec().into()),
+        ..PartitionData::default()
+    };
+    let partitions = vec![partition(bytes), partition(&bytes[..bytes.len() - 3])];
+    let topic = FetchableTopicResponse { partitions, ..FetchableTopicResponse::default() };
+    let response = FetchResponse { responses: vec![topic], ..FetchResponse::default() };
+    let mut writer = Writer::with_capacity(bytes.len() * 2);
+    response.encode(&mut writer, version).ok()?;
+    let front = [u8::try_from(version - 4).ok()?, 50];
+    Some(("fetch_stream", [&front[..], &writer.into_bytes()].concat()))
 }
 
 fn row(name: &str) -> Option<(usize, Api)> {

@@ -1,0 +1,5 @@
+//! Bytes from nowhere against [`forebay_fuzz::codecs`].
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| forebay_fuzz::codecs::check(data));
