@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use forebay_protocol::types::BrokerId;
 
-use crate::fence::{Fence, Start};
+use crate::fence::Start;
 use crate::fetch::cursor::{Cursor, Returned};
 use crate::offsets::tracker::{Frontier, Tracker};
 use crate::orders::{Fault, Leader, Report};
@@ -490,34 +490,6 @@ impl Shard {
         if !entry.is_touched {
             entry.is_touched = true;
             touched.push(slot);
-        }
-    }
-}
-
-impl Entry {
-    /// The lane that has the cursor.
-    #[must_use]
-    pub const fn lane(&self) -> Option<BrokerId> {
-        match self.place {
-            Place::Lent(lane) | Place::Recalled { from: lane, .. } => Some(lane),
-            Place::Resting { .. } => None,
-        }
-    }
-
-    fn fresh(order: orders::Gained, fence: Fence, worker: WorkerId, cursor: Cursor) -> Self {
-        let start = Frontier { position: cursor.position, epoch: cursor.position_epoch };
-        Self {
-            tp: order.tp,
-            fence,
-            place: Place::Resting { cursor, until: Until::Leader },
-            phase: Phase::Running,
-            tracker: Tracker::new(start),
-            leader: order.leader,
-            is_paused: false,
-            is_touched: false,
-            worker,
-            watermarks: crate::run::Watermarks::default(),
-            bad_batch_at: None,
         }
     }
 }

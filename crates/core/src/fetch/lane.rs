@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_protocol::fetch_stream::{
-    BatchHead, CutBatches, Format, PartitionHead, PartitionTail, ResponseEnd, ResponseHead, Topic,
+    BatchHead, CutBatches, PartitionHead, PartitionTail, ResponseEnd, ResponseHead,
 };
 use forebay_protocol::records::error::RecordsError;
-use forebay_protocol::types::{LeaderEpoch, Position, TopicName, TopicPartition, Uuid};
+use forebay_protocol::types::{LeaderEpoch, TopicPartition, Uuid};
 
-use super::aborted::{AbortedTransaction, BatchMark, Filter};
+use super::aborted::Filter;
 use super::cursor::{Cursor, Returned};
 use super::session::{Asked, Session, Table};
 use super::size::{Brought, PartitionSize, ResponseSize};
@@ -29,7 +29,15 @@ use crate::orders::{Address, Fault, Leader, LeaderHint, ResetCause};
 use crate::run::{BatchRun, Flow, Watermarks};
 use crate::slot::Slot;
 use crate::time::Instant;
+use answering::{Answering, aborted};
+use names::Names;
+use pick::{epoch_of, is_plain, pick, run};
+use refusal::Refusal;
 
+mod answering;
+mod names;
+mod pick;
+mod refusal;
 mod request;
 
 pub use request::{FetchPlan, TopicPlan};
@@ -106,26 +114,6 @@ struct Fetching {
     rests_until: Option<Instant>,
     is_wanted: bool,
     size: PartitionSize,
-}
-
-/// The partition whose records are arriving.
-#[derive(Debug)]
-struct Answering {
-    slot: Slot,
-    filter: Option<Filter>,
-    /// Bytes of records that the head announced.
-    records: u64,
-    brought: Brought,
-    corrupt: Option<RecordsError>,
-    /// The broker refused: somebody else leads the partition.
-    is_elsewhere: bool,
-}
-
-/// Which slot a response speaks of.
-#[derive(Debug, Default)]
-struct Names {
-    by_name: BTreeMap<TopicName, BTreeMap<i32, Slot>>,
-    by_id: BTreeMap<Uuid, BTreeMap<i32, Slot>>,
 }
 
 /// What to do with the records that follow a partition's head.
@@ -501,212 +489,11 @@ impl Lane {
     }
 }
 
-impl Answering {
-    /// What the partition brought, and what of it was cut off.
-    fn judge(&self, tail: &PartitionTail) -> Brought {
-        let mut brought = self.brought;
-        let Some(partial) = tail.partial else { return brought };
-        brought.wasted = self.records.saturating_sub(brought.delivered);
-        if brought.delivered == 0 {
-            // Nothing but a part: the batch is larger than what was asked for.
-            let size = partial.size.and_then(|size| u32::try_from(size).ok()).unwrap_or(0);
-            brought.largest = size;
-        }
-        brought
-    }
-}
-
-/// What a partition's error asks for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Refusal {
-    /// The position is outside the log.
-    Reset,
-    /// Somebody else leads it, or this broker does not know yet.
-    Leader,
-    /// It passes.
-    Rest,
-    /// Waiting does not cure it.
-    Final,
-}
-
-impl Refusal {
-    const fn of(code: i16) -> Self {
-        match code {
-            OFFSET_OUT_OF_RANGE => Self::Reset,
-            UNSUPPORTED_COMPRESSION_TYPE | UNSUPPORTED_VERSION | INVALID_REQUEST => Self::Final,
-            CORRUPT_MESSAGE
-            | UNKNOWN_SERVER_ERROR
-            | OFFSET_NOT_AVAILABLE
-            | TOPIC_AUTHORIZATION_FAILED => Self::Rest,
-            _ => Self::Leader,
-        }
-    }
-}
-
 /// No broker's word silences a lane for longer.
 const THROTTLE_MAX_MS: u64 = 30_000;
 
-const UNKNOWN_SERVER_ERROR: i16 = -1;
-const OFFSET_OUT_OF_RANGE: i16 = 1;
-const CORRUPT_MESSAGE: i16 = 2;
-const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
-const UNSUPPORTED_VERSION: i16 = 35;
-const INVALID_REQUEST: i16 = 42;
-const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
-const OFFSET_NOT_AVAILABLE: i16 = 78;
-
 fn fetching(slots: &mut [Option<Fetching>], slot: Slot) -> Option<&mut Fetching> {
     slots.get_mut(slot.index())?.as_mut()
-}
-
-fn aborted(head: &PartitionHead) -> Vec<AbortedTransaction> {
-    let list = head.aborted_transactions.iter();
-    list.map(|aborted| AbortedTransaction {
-        first_offset: aborted.first_offset,
-        producer_id: aborted.producer_id,
-    })
-    .collect()
-}
-
-/// Whether all batches can go as they are: no transactions, nothing below the position.
-fn is_plain(heads: &[BatchHead], position: Position) -> bool {
-    heads.iter().all(|head| {
-        position < head.next
-            && match &head.format {
-                Format::Batch(header) => {
-                    let flags = header.attributes;
-                    !flags.is_transactional() && !flags.is_control() && 0 < header.count
-                }
-                Format::Message { .. } => true,
-            }
-    })
-}
-
-/// Leaves out what is not for us, batch by batch; neighbours that stay make one run.
-fn pick(
-    cursor: &mut Cursor,
-    mut filter: Option<&mut Filter>,
-    bytes: &Bytes,
-    heads: &[BatchHead],
-    runs: &mut Vec<BatchRun>,
-) {
-    let mut open: Option<(usize, usize, u32)> = None;
-    for head in heads {
-        if head.next <= cursor.position {
-            continue;
-        }
-        let end = head.start + head.size;
-        let keeps = keeps(filter.as_deref_mut(), head);
-        open = match open {
-            Some((start, stop, count)) if keeps && stop == head.start => {
-                extend(cursor, runs, head);
-                Some((start, end, count + head.count().unwrap_or(0)))
-            }
-            _ if keeps => {
-                let run = run(cursor, head.next, epoch_of(head), Bytes::new(), head.count());
-                runs.push(run);
-                Some((head.start, end, head.count().unwrap_or(0)))
-            }
-            Some(_) => {
-                extend(cursor, runs, head);
-                None
-            }
-            None => {
-                skip(cursor, runs, head);
-                None
-            }
-        };
-        if let (Some((start, end, count)), Some(run)) = (open, runs.last_mut()) {
-            run.bytes = bytes.slice(start..end);
-            run.count = run.count.map(|_| count);
-        }
-    }
-}
-
-fn keeps(filter: Option<&mut Filter>, head: &BatchHead) -> bool {
-    let Format::Batch(header) = &head.format else { return true };
-    let mark = BatchMark {
-        base: header.base_offset,
-        producer_id: header.producer_id,
-        is_transactional: header.attributes.is_transactional(),
-        is_control: header.attributes.is_control(),
-    };
-    let is_kept = filter.map_or(!mark.is_control, |filter| filter.keeps(mark));
-    is_kept && 0 < header.count
-}
-
-/// Lets the last run reach over `head` too.
-fn extend(cursor: &mut Cursor, runs: &mut [BatchRun], head: &BatchHead) {
-    if let Some(run) = runs.last_mut() {
-        run.next = head.next;
-        run.epoch = epoch_of(head);
-    }
-    (cursor.position, cursor.position_epoch) = (head.next, epoch_of(head));
-}
-
-/// Nothing before `head` is open to reach over it: a run without bytes does.
-fn skip(cursor: &mut Cursor, runs: &mut Vec<BatchRun>, head: &BatchHead) {
-    match runs.last() {
-        Some(last) if last.slot == cursor.slot && last.is_empty() => extend(cursor, runs, head),
-        _ => runs.push(run(cursor, head.next, epoch_of(head), Bytes::new(), Some(0))),
-    }
-}
-
-/// A run of these bytes; the cursor moves behind it.
-fn run(
-    cursor: &mut Cursor,
-    next: Position,
-    epoch: LeaderEpoch,
-    bytes: Bytes,
-    count: Option<u32>,
-) -> BatchRun {
-    let from = cursor.position;
-    (cursor.position, cursor.position_epoch) = (next, epoch);
-    BatchRun {
-        slot: cursor.slot,
-        fence: cursor.fence,
-        from,
-        next,
-        epoch,
-        bytes,
-        watermarks: cursor.watermarks,
-        count,
-    }
-}
-
-const fn epoch_of(head: &BatchHead) -> LeaderEpoch {
-    match &head.format {
-        Format::Batch(header) => header.leader_epoch,
-        Format::Message { .. } => LeaderEpoch::UNKNOWN,
-    }
-}
-
-impl Names {
-    fn insert(&mut self, cursor: &Cursor) {
-        let (slot, partition) = (cursor.slot, cursor.tp.partition);
-        self.by_name.entry(cursor.tp.topic.clone()).or_default().insert(partition, slot);
-        if !cursor.topic_id.is_zero() {
-            self.by_id.entry(cursor.topic_id).or_default().insert(partition, slot);
-        }
-    }
-
-    fn remove(&mut self, cursor: &Cursor) {
-        let partition = cursor.tp.partition;
-        if let Some(slots) = self.by_name.get_mut(&cursor.tp.topic) {
-            slots.remove(&partition);
-        }
-        if let Some(slots) = self.by_id.get_mut(&cursor.topic_id) {
-            slots.remove(&partition);
-        }
-    }
-
-    fn slot(&self, topic: &Topic, partition: i32) -> Option<Slot> {
-        let slots = match topic {
-            Topic::Name(name) => self.by_name.get(name),
-            Topic::Id(id) => self.by_id.get(id),
-        };
-        slots?.get(&partition).copied()
-    }
 }
 
 #[cfg(test)]

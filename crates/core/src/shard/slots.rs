@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use forebay_protocol::types::{BrokerId, TopicPartition};
 
+use super::orders::Gained;
 use crate::fence::{Fence, Gain};
 use crate::fetch::cursor::Cursor;
 use crate::offsets::tracker::{Frontier, Tracker};
@@ -169,5 +170,33 @@ impl Slots {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
+    }
+}
+
+impl Entry {
+    /// The lane that has the cursor.
+    #[must_use]
+    pub const fn lane(&self) -> Option<BrokerId> {
+        match self.place {
+            Place::Lent(lane) | Place::Recalled { from: lane, .. } => Some(lane),
+            Place::Resting { .. } => None,
+        }
+    }
+
+    pub(super) fn fresh(order: Gained, fence: Fence, worker: WorkerId, cursor: Cursor) -> Self {
+        let start = Frontier { position: cursor.position, epoch: cursor.position_epoch };
+        Self {
+            tp: order.tp,
+            fence,
+            place: Place::Resting { cursor, until: Until::Leader },
+            phase: Phase::Running,
+            tracker: Tracker::new(start),
+            leader: order.leader,
+            is_paused: false,
+            is_touched: false,
+            worker,
+            watermarks: Watermarks::default(),
+            bad_batch_at: None,
+        }
     }
 }
