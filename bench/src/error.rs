@@ -29,6 +29,9 @@ pub(crate) enum Error {
     /// A response that is not what it should be.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// The product's consumer failed.
+    #[error(transparent)]
+    Consumer(#[from] forebay::Error),
     /// The topic ran out before enough records were read.
     #[error(
         "the topic gave {delivered} of {wanted} records and then nothing; fill it or ask for fewer"

@@ -9,6 +9,7 @@ mod error;
 mod fill;
 mod floor;
 mod meter;
+mod ours;
 mod replay;
 mod rounds;
 mod values;
@@ -33,6 +34,8 @@ enum Command {
     Floor(floor::Options),
     /// Makes the topics of the live cells on a real broker.
     Fill(fill::Options),
+    /// The product through its public API.
+    Ours(ours::Options),
     /// All clients in turn, round after round, with a table and verdicts.
     Rounds(rounds::Options),
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Replay(options) => replay::run(options),
         Command::Floor(options) => floor::run(&options),
         Command::Fill(options) => fill::run(&options),
+        Command::Ours(options) => ours::run(&options),
         Command::Rounds(options) => rounds::run(&options),
     };
     match outcome {

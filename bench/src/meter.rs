@@ -65,7 +65,7 @@ pub(crate) fn as_f64(count: u64) -> f64 {
 }
 
 /// Started before the connection is made.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Meter {
     started: Instant,
 }
@@ -88,10 +88,19 @@ pub(crate) fn cpu() -> Duration {
 
 /// The high-water mark of resident memory in bytes; 0 where `/proc` does not tell.
 pub(crate) fn peak_rss() -> u64 {
+    status("VmHWM:")
+}
+
+/// Resident memory in bytes; 0 where `/proc` does not tell.
+pub(crate) fn rss() -> u64 {
+    status("VmRSS:")
+}
+
+fn status(row: &str) -> u64 {
     fs::read_to_string("/proc/self/status")
         .ok()
         .and_then(|status| {
-            let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+            let line = status.lines().find(|line| line.starts_with(row))?;
             line.split_whitespace().nth(1)?.parse::<u64>().ok()
         })
         .map_or(0, |kib| kib * 1024)
