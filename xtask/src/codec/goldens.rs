@@ -1,5 +1,5 @@
-//! Goldens: the bytes that Kafka's own classes write, for every message and version of ours, and
-//! the versions that each promised Kafka knows.
+//! Goldens: the bytes that Kafka's own classes write, for every message and version of ours, its
+//! errors, and the versions that each promised Kafka knows.
 
 use std::fs;
 use std::io;
@@ -54,6 +54,8 @@ impl Place<'_> {
         }
         let text = self.run("GroupGoldens.java", NEWEST, &[])?;
         self.save(&format!("group-{NEWEST}.txt"), &text)?;
+        let text = self.run("ErrorGoldens.java", NEWEST, &[])?;
+        self.save(&format!("errors-{NEWEST}.txt"), &text)?;
         let mut text = Vec::new();
         for release in RELEASES {
             text.extend(self.run("VersionGoldens.java", release, &[release.to_owned()])?);

@@ -218,7 +218,7 @@ impl Reader {
         if let Some(end) = tags.end.take()
             && end != self.at
         {
-            return Err(self.error(Expected::What("a tagged field of its size"), Found::Other));
+            return Err(self.error(Expected::FieldEnd(end), Found::Other));
         }
         let Some(left) = tags.left.checked_sub(1) else {
             return Ok(None);

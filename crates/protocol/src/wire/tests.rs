@@ -60,6 +60,16 @@ fn a_tagged_field_that_is_larger_than_the_frame_is_refused() {
 }
 
 #[test]
+fn a_tagged_field_that_does_not_fill_its_size_is_refused() {
+    let mut reader = reader(b"\x02\x00\x05\0\0\0\x01\0\x01\0", Lengths::Compact);
+    let mut tags = reader.tags().unwrap();
+    assert_eq!(reader.next_tag(&mut tags), Ok(Some(0)));
+    assert_eq!(reader.get::<i32>("id", 0), Ok(1));
+    let error = reader.next_tag(&mut tags).unwrap_err();
+    assert_eq!((error.expected, error.at), (Expected::FieldEnd(8), 7));
+}
+
+#[test]
 fn varints_that_are_too_long_are_refused() {
     assert_eq!(read_varint(&[0xff; 6]), None);
     assert_eq!(read_varlong(&[0xff; 11]), None);
