@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::link;
 use crate::net::connector::Connector;
 use crate::net::lane;
+use crate::net::traffic::Traffic;
 use crate::runtime::{Clock, Placement};
 
 mod builder;
@@ -31,7 +32,6 @@ pub mod pull;
 pub mod record;
 mod shard;
 pub mod stats;
-pub(crate) mod traffic;
 pub(crate) mod translate;
 mod worker;
 
@@ -43,7 +43,7 @@ use handler::{FailurePolicy, Handler};
 use pull::Batches;
 use record::{Batch, Record};
 use shard::{Question, ShardDriver};
-use traffic::Traffic;
+
 use worker::{ToWorker, Unit, Worker};
 
 /// How often workers and shards tell how far they are.

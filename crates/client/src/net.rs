@@ -6,3 +6,4 @@ pub mod connector;
 pub(crate) mod lane;
 pub(crate) mod peer;
 pub(crate) mod socket;
+pub(crate) mod traffic;

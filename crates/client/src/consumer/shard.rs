@@ -25,12 +25,12 @@ use tokio::time::Sleep;
 use super::lease::{Lease, Leased};
 use super::record::Partition;
 use super::stats::{Holds, PartitionStats, Stats};
-use super::traffic::Traffic;
 use super::worker::ToWorker;
 use crate::budget::Budget;
 use crate::link;
 use crate::net::chunk::{CHUNK, copy_out};
 use crate::net::lane::{self, Addresses, LaneDriver, LaneEvent};
+use crate::net::traffic::Traffic;
 use crate::runtime::Clock;
 
 /// How often slots that stand still are looked for.

@@ -31,8 +31,8 @@ use super::chunk::{CHUNK, Chunks};
 use super::connector::{Connector, Stream};
 use super::socket::handshake;
 use crate::budget::{Budget, Lease};
-use crate::consumer::traffic::Traffic;
 use crate::link;
+use crate::net::traffic::Traffic;
 use crate::runtime::Clock;
 
 /// Most bytes of one read: what fits into the cache together with the work on it.
