@@ -38,10 +38,11 @@ impl Source {
         self.text.starts_with("//! Generated")
     }
 
-    /// Tests, benches and examples: read by people, but not shipped.
+    /// Tests, fuzz targets, benches and examples: read by people, but not shipped.
     pub(crate) fn is_test(&self) -> bool {
-        let folder = |name: &str| self.path.split('/').rev().skip(1).any(|part| part == name);
-        self.name() == "tests.rs" || folder("tests") || folder("benches") || folder("examples")
+        let mut folders = self.path.split('/').rev().skip(1);
+        let apart = folders.any(|name| matches!(name, "tests" | "fuzz" | "benches" | "examples"));
+        apart || self.name() == "tests.rs"
     }
 
     pub(crate) fn name(&self) -> &str {
