@@ -59,17 +59,28 @@ impl Cluster {
         connector: Arc<dyn Connector>,
         clock: Clock,
     ) -> Self {
+        let (cluster, task) = Self::prepare(config, connector, clock);
+        tokio::spawn(task);
+        cluster
+    }
+
+    /// A handle, and the task that must run for it to be of use.
+    pub(crate) fn prepare(
+        config: &ClientConfig,
+        connector: Arc<dyn Connector>,
+        clock: Clock,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (commands, command_rx) = mpsc::unbounded_channel();
         let (metadata_tx, metadata) = watch::channel(Arc::default());
         let task = Task::new(config, connector, clock, metadata_tx);
-        tokio::spawn(task.run(command_rx));
-        Self {
+        let cluster = Self {
             commands,
             metadata,
             clock,
             request_timeout: config.request_timeout,
             api_timeout: config.api_timeout,
-        }
+        };
+        (cluster, task.run(command_rx))
     }
 
     /// The picture of the cluster, and its changes.
@@ -103,7 +114,7 @@ impl Cluster {
         &self,
         to: Destination,
         make: impl Fn(i16) -> R + Send + 'static,
-        at_most: i16,
+        accepts: (i16, i16),
         reply: impl FnOnce(Result<Answer<R::Response>, Error>) + Send + 'static,
     ) where
         R: Request<Response: Throttled> + Send + 'static,
@@ -111,7 +122,7 @@ impl Cluster {
         let limits = Limits {
             deadline: self.clock.now().after(self.api_timeout),
             timeout: self.request_timeout,
-            at_most,
+            accepts,
         };
         let call = Call::new(to, make, limits, reply);
         if let Err(mpsc::error::SendError(Command::Call(call))) =
@@ -154,7 +165,7 @@ impl Cluster {
         R: Request<Response: Throttled + Send> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.send(to, make, at_most, move |result| drop(reply.send(result)));
+        self.send(to, make, (0, at_most), move |result| drop(reply.send(result)));
         answer.await.map_err(|_| Error::Closed)?
     }
 }
@@ -209,8 +220,11 @@ impl Task {
             receive_max_bytes: config.receive_max_bytes,
             max_in_flight: MAX_IN_FLIGHT,
         };
-        let limits =
-            Limits { deadline: clock.now(), timeout: config.request_timeout, at_most: i16::MAX };
+        let limits = Limits {
+            deadline: clock.now(),
+            timeout: config.request_timeout,
+            accepts: (0, i16::MAX),
+        };
         Self {
             machine,
             connector,
@@ -351,7 +365,7 @@ impl Task {
         let body = translate::find_coordinator_request(&key);
         let make = move |_| body.clone();
         let reply = move |answer| drop(news.send(News::Coordinator(key, answer)));
-        let limits = Limits { at_most: translate::FIND_COORDINATOR_AT_MOST, ..self.limits };
+        let limits = Limits { accepts: (0, translate::FIND_COORDINATOR_AT_MOST), ..self.limits };
         let call = Call::new(Destination::Broker(broker), make, limits, reply);
         self.send(broker, call);
     }

@@ -10,12 +10,14 @@ mod consumer;
 mod error;
 mod link;
 pub mod net;
+mod producer;
 pub mod runtime;
 
 pub use admin::Admin;
 pub use budget::Budget;
 pub use config::{
-    ClientConfig, ConfigError, ConsumerConfig, IsolationLevel, OffsetReset, ProducerConfig,
+    Acks, ClientConfig, Compression, ConfigError, ConsumerConfig, IsolationLevel, OffsetReset,
+    ProducerConfig,
 };
 pub use consumer::control::{ControlHandle, PartitionSummary, Summary};
 pub use consumer::handler::{
@@ -34,3 +36,4 @@ pub use forebay_protocol::records::record::RecordRef;
 pub use forebay_protocol::types::{
     BrokerId, LeaderEpoch, Offset, Position, TopicName, TopicPartition, Uuid,
 };
+pub use producer::{Delivery, Producer, ProducerBuilder, ProducerRecord, Receipt};

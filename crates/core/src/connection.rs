@@ -50,9 +50,9 @@ pub trait Call {
     /// The API it belongs to.
     fn api(&self) -> ApiKey;
 
-    /// The newest version the caller can use, whatever the broker offers.
-    fn at_most(&self) -> i16 {
-        i16::MAX
+    /// The oldest and the newest version the caller can use, whatever the broker offers.
+    fn accepts(&self) -> (i16, i16) {
+        (0, i16::MAX)
     }
 
     /// The whole frame.
@@ -252,7 +252,7 @@ impl<C: Call> Connection<C> {
         let before = self.outputs.len();
         while self.in_flight.may_send(now) {
             let Some((call, correlation)) = self.in_flight.next() else { break };
-            let frame = versions.meet(call.api(), call.at_most()).and_then(|version| {
+            let frame = versions.meet(call.api(), call.accepts()).and_then(|version| {
                 let frame = call.encode(version, correlation, &self.config.client_id)?;
                 Ok((version, frame))
             });

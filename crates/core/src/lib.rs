@@ -28,6 +28,7 @@ pub mod fetch;
 pub mod offsets;
 pub mod orders;
 pub mod ownership;
+pub mod producer;
 pub mod reservoir;
 pub mod rng;
 pub mod run;

@@ -171,7 +171,7 @@ impl Driver {
         let make = move |version| translate::offset_fetch(&group, &tps, version);
         let to = Destination::Coordinator(self.key());
         let inputs = self.inputs.clone();
-        self.cluster.send(to, make, translate::OFFSET_FETCH_AT_MOST, move |answer| {
+        self.cluster.send(to, make, (0, translate::OFFSET_FETCH_AT_MOST), move |answer| {
             let told = match answer {
                 Ok(answer) => translate::committed(&asked, &answer.body),
                 Err(error) => silence(&error, &asked),
@@ -187,7 +187,7 @@ impl Driver {
         self.cluster.send(
             Destination::Broker(leader),
             move |_| body.clone(),
-            i16::MAX,
+            (0, i16::MAX),
             move |answer| {
                 let told = match answer {
                     Ok(answer) => translate::listed(&answer.body),
@@ -208,7 +208,7 @@ impl Driver {
         self.cluster.send(
             to,
             move |_| body.clone(),
-            translate::OFFSET_COMMIT_AT_MOST,
+            (0, translate::OFFSET_COMMIT_AT_MOST),
             move |answer| {
                 let answer = match answer {
                     Ok(answer) => translate::commit_answer(&answer.body),

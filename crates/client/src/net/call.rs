@@ -71,8 +71,8 @@ pub(crate) struct Limits {
     pub(crate) deadline: Instant,
     /// How long the answer may take once it is written.
     pub(crate) timeout: Duration,
-    /// The newest version the caller can use.
-    pub(crate) at_most: i16,
+    /// The oldest and newest version the caller can use.
+    pub(crate) accepts: (i16, i16),
 }
 
 impl Call {
@@ -86,7 +86,7 @@ impl Call {
     where
         R: Request<Response: Throttled> + Send + 'static,
     {
-        let exchange = Typed { make, at_most: limits.at_most, reply: Box::new(reply) };
+        let exchange = Typed { make, accepts: limits.accepts, reply: Box::new(reply) };
         Self {
             exchange: Box::new(exchange),
             to,
@@ -115,8 +115,8 @@ impl connection::Call for Call {
         self.exchange.api()
     }
 
-    fn at_most(&self) -> i16 {
-        self.exchange.at_most()
+    fn accepts(&self) -> (i16, i16) {
+        self.exchange.accepts()
     }
 
     fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Bytes, Fault> {
@@ -127,7 +127,7 @@ impl connection::Call for Call {
 /// A [`Call`] without its type.
 trait Exchange: Send {
     fn api(&self) -> ApiKey;
-    fn at_most(&self) -> i16;
+    fn accepts(&self) -> (i16, i16);
     fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Bytes, Fault>;
     fn answer(self: Box<Self>, version: i16, frame: Bytes) -> Result<Duration, Fault>;
     fn fail(self: Box<Self>, error: Error);
@@ -135,7 +135,7 @@ trait Exchange: Send {
 
 struct Typed<R: Request, F> {
     make: F,
-    at_most: i16,
+    accepts: (i16, i16),
     reply: Reply<R::Response>,
 }
 
@@ -148,8 +148,8 @@ where
         R::API
     }
 
-    fn at_most(&self) -> i16 {
-        self.at_most
+    fn accepts(&self) -> (i16, i16) {
+        self.accepts
     }
 
     fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Bytes, Fault> {

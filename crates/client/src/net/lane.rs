@@ -202,7 +202,7 @@ impl LaneDriver {
         let (stream, versions) = greeted.await.map_err(|_| Fault::Setup { after })??;
         // A topic without id cannot be asked for by id.
         let newest = if self.machine.has_ids() { i16::MAX } else { BY_ID - 1 };
-        self.version = versions.meet(ApiKey::Fetch, newest).map_err(Stop::Fault)?;
+        self.version = versions.meet(ApiKey::Fetch, (0, newest)).map_err(Stop::Fault)?;
         self.machine.handle_connected(self.version);
         Ok(stream)
     }

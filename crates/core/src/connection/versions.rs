@@ -19,14 +19,14 @@ impl Versions {
         Self(rows.map(|row| (row.api_key, (row.min_version, row.max_version))).collect())
     }
 
-    /// The newest version of `api` that both of us speak, not above `at_most`.
+    /// The newest version of `api` that both of us speak, within what the caller `accepts`.
     ///
     /// # Errors
     ///
     /// [`Fault::Unsupported`] when there is none.
-    pub fn meet(&self, api: ApiKey, at_most: i16) -> Result<i16, Fault> {
+    pub fn meet(&self, api: ApiKey, accepts: (i16, i16)) -> Result<i16, Fault> {
         let ours = api.api();
-        let (min, max) = (ours.min, ours.max.min(at_most));
+        let (min, max) = (ours.min.max(accepts.0), ours.max.min(accepts.1));
         let theirs = self.0.get(&api.code()).copied();
         let meeting = theirs.map(|(their_min, their_max)| (min.max(their_min), max.min(their_max)));
         match meeting {

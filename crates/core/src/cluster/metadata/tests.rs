@@ -57,7 +57,7 @@ fn a_topic_that_one_stale_broker_does_not_know_keeps_its_partitions() {
     gone.topics.insert(TOPIC.into(), Topic { error: 3, ..Topic::default() });
     let next = picture.merge(gone);
     assert_eq!(leader_of(&next), Some((1, 5)));
-    assert_eq!(next.topics[&TOPIC.into()].error, 3);
+    assert_eq!(next.topics[TOPIC].error, 3);
 }
 
 #[test]

@@ -1,0 +1,84 @@
+//! Kafka's messages about producing, in the words of the machine and back.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use forebay_core::producer::{Answer, Identity, Told};
+use forebay_protocol::messages as m;
+use forebay_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use forebay_protocol::types::{Offset, TopicName, TopicPartition};
+
+use crate::config::{Compression, ProducerConfig};
+use crate::error::Error;
+
+/// The newest `Produce` that names topics by name.
+const AT_MOST: i16 = 12;
+/// The first `Produce` that takes zstd (KIP-110).
+const ZSTD_FROM: i16 = 7;
+
+/// The versions of `Produce` that can carry what the producer writes.
+pub(super) const fn accepts(compression: Compression) -> (i16, i16) {
+    match compression {
+        Compression::Zstd => (ZSTD_FROM, AT_MOST),
+        Compression::None | Compression::Gzip | Compression::Snappy | Compression::Lz4 => {
+            (0, AT_MOST)
+        }
+    }
+}
+
+/// A request with one batch per partition.
+pub(super) fn produce(
+    config: &ProducerConfig,
+    batches: Vec<(TopicPartition, Bytes)>,
+) -> m::ProduceRequest {
+    let mut topics: BTreeMap<TopicName, Vec<PartitionProduceData>> = BTreeMap::new();
+    for (tp, records) in batches {
+        let data = PartitionProduceData { index: tp.partition, records: Some(records) };
+        topics.entry(tp.topic).or_default().push(data);
+    }
+    let topic_data = topics.into_iter().map(|(topic, partition_data)| TopicProduceData {
+        name: topic.as_str().into(),
+        partition_data,
+        ..Default::default()
+    });
+    m::ProduceRequest {
+        transactional_id: None,
+        acks: config.acks.to_wire(),
+        timeout_ms: i32::try_from(config.client.request_timeout.as_millis()).unwrap_or(i32::MAX),
+        topic_data: topic_data.collect(),
+        ..Default::default()
+    }
+}
+
+/// What became of a request.
+pub(super) fn answer(answer: Result<m::ProduceResponse, Error>) -> Answer {
+    match answer {
+        Ok(response) => Answer::Told(told(&response)),
+        Err(Error::Connection { fault, .. }) if !fault.is_retriable() => Answer::NotOffered,
+        Err(_) => Answer::Lost,
+    }
+}
+
+fn told(response: &m::ProduceResponse) -> Vec<Told> {
+    let mut told = Vec::new();
+    for topic in &response.responses {
+        let name = TopicName::from(topic.name.as_str());
+        told.extend(topic.partition_responses.iter().map(|it| Told {
+            tp: TopicPartition::new(name.clone(), it.index),
+            code: it.error_code,
+            base_offset: Offset(it.base_offset),
+        }));
+    }
+    told
+}
+
+/// What an answer to `InitProducerId` gives.
+pub(super) fn identity(response: &m::InitProducerIdResponse) -> Result<Identity, i16> {
+    match response.error_code {
+        0 if 0 <= response.producer_id => {
+            Ok(Identity { id: response.producer_id, epoch: response.producer_epoch })
+        }
+        0 => Err(-1),
+        code => Err(code),
+    }
+}

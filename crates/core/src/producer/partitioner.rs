@@ -1,0 +1,63 @@
+//! Which partition a record goes to, as Kafka's Java client decides it.
+
+/// The partition of a record with `key` in a topic of `partitions`: `murmur2(key)` without its
+/// sign, modulo the count. `None` for a topic without partitions.
+#[must_use]
+pub fn for_key(key: &[u8], partitions: usize) -> Option<usize> {
+    usize::try_from(murmur2(key) & 0x7fff_ffff).ok()?.checked_rem(partitions)
+}
+
+/// Austin Appleby's `MurmurHash2` in 32 bits, with the seed that Kafka chose.
+#[must_use]
+pub fn murmur2(data: &[u8]) -> u32 {
+    const SEED: u32 = 0x9747_b28c;
+    const M: u32 = 0x5bd1_e995;
+    const R: u32 = 24;
+    let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    let (words, tail) = data.as_chunks::<4>();
+    let mut hash = SEED ^ length;
+    for word in words {
+        let mut mixed = u32::from_le_bytes(*word).wrapping_mul(M);
+        mixed ^= mixed >> R;
+        hash = hash.wrapping_mul(M) ^ mixed.wrapping_mul(M);
+    }
+    if !tail.is_empty() {
+        for (index, byte) in tail.iter().enumerate() {
+            hash ^= u32::from(*byte) << (8 * index);
+        }
+        hash = hash.wrapping_mul(M);
+    }
+    hash ^= hash >> 13;
+    hash = hash.wrapping_mul(M);
+    hash ^ (hash >> 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values that Kafka's own test of its partitioner expects.
+    #[test]
+    fn hashes_are_those_of_the_java_client() {
+        for (text, expected) in [
+            ("21", -973_932_308),
+            ("foobar", -790_332_482),
+            ("a-little-bit-long-string", -985_981_536),
+            ("a-little-bit-longer-string", -1_486_304_829),
+            ("lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58_897_971),
+            ("abc", 479_470_107),
+        ] {
+            assert_eq!(murmur2(text.as_bytes()).cast_signed(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_spread_over_all_partitions_and_no_partition_means_none() {
+        let mut seen = [0; 12];
+        for number in 0..1200 {
+            seen[for_key(format!("key-{number}").as_bytes(), 12).unwrap()] += 1;
+        }
+        assert!(seen.iter().all(|count| (50..150).contains(count)), "{seen:?}");
+        assert_eq!(for_key(b"key", 0), None);
+    }
+}
