@@ -24,36 +24,42 @@ fn folder(target: &str) -> PathBuf {
 }
 
 fn unpack(target: &str) -> io::Result<()> {
-    let bytes = fs::read(packed(target))?;
-    let folder = folder(target);
-    fs::create_dir_all(&folder)?;
-    let mut rest = bytes.as_slice();
-    let mut number = 0;
-    while let Some((len, after)) = rest.split_first_chunk() {
-        let len = u32::from_be_bytes(*len) as usize;
-        let (input, after) = after.split_at_checked(len).ok_or(io::ErrorKind::UnexpectedEof)?;
-        fs::write(folder.join(format!("packed-{number:05}")), input)?;
-        number += 1;
-        rest = after;
+    let inputs = split(&fs::read(packed(target))?)?;
+    fs::create_dir_all(folder(target))?;
+    for (number, input) in inputs.iter().enumerate() {
+        fs::write(folder(target).join(format!("packed-{number:05}")), input)?;
     }
-    println!("{number} inputs");
+    println!("{} inputs", inputs.len());
     Ok(())
 }
 
-fn pack(target: &str) -> io::Result<()> {
+fn split(mut bytes: &[u8]) -> io::Result<Vec<Vec<u8>>> {
     let mut inputs = Vec::new();
-    for entry in fs::read_dir(folder(target))? {
-        inputs.push(fs::read(entry?.path())?);
+    while let Some((len, after)) = bytes.split_first_chunk() {
+        let len = u32::from_be_bytes(*len) as usize;
+        let (input, after) = after.split_at_checked(len).ok_or(io::ErrorKind::UnexpectedEof)?;
+        inputs.push(input.to_vec());
+        bytes = after;
     }
+    Ok(inputs)
+}
+
+fn pack(target: &str) -> io::Result<()> {
+    let entries = fs::read_dir(folder(target))?.map(|entry| fs::read(entry?.path()));
+    let mut inputs = entries.collect::<io::Result<Vec<_>>>()?;
     inputs.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
     inputs.dedup();
+    let bytes = joined(&inputs)?;
+    println!("{} inputs, {} bytes", inputs.len(), bytes.len());
+    fs::write(packed(target), &bytes)
+}
+
+fn joined(inputs: &[Vec<u8>]) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    for input in &inputs {
+    for input in inputs {
         let len = u32::try_from(input.len()).map_err(io::Error::other)?;
         bytes.extend_from_slice(&len.to_be_bytes());
         bytes.extend_from_slice(input);
     }
-    fs::write(packed(target), &bytes)?;
-    println!("{} inputs, {} bytes", inputs.len(), bytes.len());
-    Ok(())
+    Ok(bytes)
 }

@@ -13,54 +13,74 @@ use forebay_protocol::wire::{Message, Writer};
 /// Larger goldens show a fuzzer nothing new, and make it slow.
 const LONGEST: usize = 2_000;
 
+/// The name of a target, and bytes for it.
+type Input = (&'static str, Vec<u8>);
+
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let goldens = root.join("../crates/protocol/tests/goldens");
-    let mut number = 0;
-    for entry in fs::read_dir(goldens)? {
-        for line in fs::read_to_string(entry?.path())?.lines() {
-            number += 1;
-            let inputs = input(line).into_iter().chain(record_inputs(line));
-            for (at, (target, input)) in inputs.enumerate() {
-                let folder = root.join("corpus").join(target);
-                fs::create_dir_all(&folder)?;
-                fs::write(folder.join(format!("seed-{number:05}-{at}")), input)?;
-            }
-        }
-    }
-    let folder = root.join("corpus/frames");
-    fs::create_dir_all(&folder)?;
-    for step in [0, 2, 255] {
-        let stream = b"\0\0\0\x03one\0\0\0\0\0\0\0\x05three\0\0\x01\0rest";
-        fs::write(folder.join(format!("seed-{step}")), [&[step], &stream[..]].concat())?;
+    frames()?;
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/protocol/tests/goldens");
+    let files = fs::read_dir(goldens)?.map(|entry| fs::read_to_string(entry?.path()));
+    for (number, text) in files.enumerate() {
+        seeds(number, &text?)?;
     }
     Ok(())
 }
 
+fn seeds(file: usize, text: &str) -> io::Result<()> {
+    for (line, text) in text.lines().enumerate() {
+        let inputs = message(text).into_iter().chain(record_inputs(text));
+        for (at, (target, input)) in inputs.enumerate() {
+            keep(target, &format!("seed-{file}-{line:05}-{at}"), &input)?;
+        }
+    }
+    Ok(())
+}
+
+fn keep(target: &str, name: &str, input: &[u8]) -> io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(name), input)
+}
+
+fn frames() -> io::Result<()> {
+    let stream = b"\0\0\0\x03one\0\0\0\0\0\0\0\x05three\0\0\x01\0rest";
+    let keep = |step: u8| keep("frames", &format!("seed-{step}"), &[&[step], &stream[..]].concat());
+    [0, 2, 255].into_iter().try_for_each(keep)
+}
+
 /// NAME VERSION [VARIANT] HEX.
-fn input(line: &str) -> Option<(&'static str, Vec<u8>)> {
+fn message(line: &str) -> Option<Input> {
     let words: Vec<&str> = line.split(' ').collect();
     let (name, version, bytes) = (words.first()?, words.get(1)?, hex(words.last()?)?);
     let version: i16 = version.parse().ok()?;
     if name.starts_with(char::is_lowercase) {
         return Some(("group", bytes));
     }
-    if let Some(api) = name.strip_suffix("Request").and_then(row) {
-        let mut input = api.1.key.code().to_be_bytes().to_vec();
-        input.extend(version.to_be_bytes());
-        input.extend(b"\0\0\0\x07\0\x02me");
-        input.extend((version >= api.1.flexible_from).then_some(0));
-        return Some(("request", [input, bytes].concat()));
+    match name.strip_suffix("Request") {
+        Some(name) => request(name, version, &bytes),
+        None => response(name.strip_suffix("Response")?, version, &bytes),
     }
-    let (row, api) = name.strip_suffix("Response").and_then(row)?;
+}
+
+fn request(name: &str, version: i16, body: &[u8]) -> Option<Input> {
+    let (_, api) = row(name)?;
+    let mut input = api.key.code().to_be_bytes().to_vec();
+    input.extend(version.to_be_bytes());
+    input.extend(b"\0\0\0\x07\0\x02me");
+    input.extend((version >= api.flexible_from).then_some(0));
+    Some(("request", [&input, body].concat()))
+}
+
+fn response(name: &str, version: i16, body: &[u8]) -> Option<Input> {
+    let (row, api) = row(name)?;
     let mut input = vec![u8::try_from(row).ok()?, u8::try_from(version).ok()?, 0, 0, 0, 7];
     let is_flexible = version >= api.flexible_from && api.key != ApiKey::ApiVersions;
     input.extend(is_flexible.then_some(0));
-    Some(("response", [input, bytes].concat()))
+    Some(("response", [&input, body].concat()))
 }
 
 /// What the goldens of records and of Fetch responses are good for.
-fn record_inputs(line: &str) -> Vec<(&'static str, Vec<u8>)> {
+fn record_inputs(line: &str) -> Vec<Input> {
     let words: Vec<&str> = line.split(' ').collect();
     match words.as_slice() {
         ["FetchResponse", version, .., bytes] => {
@@ -73,12 +93,12 @@ fn record_inputs(line: &str) -> Vec<(&'static str, Vec<u8>)> {
     }
 }
 
-fn fetch_response(version: &str, bytes: &str) -> Option<(&'static str, Vec<u8>)> {
+fn fetch_response(version: &str, bytes: &str) -> Option<Input> {
     let version = version.parse::<u8>().ok()?.checked_sub(4)?;
     Some(("fetch_stream", [vec![version, 6], hex(bytes)?].concat()))
 }
 
-fn of_records(name: &str, bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
+fn of_records(name: &str, bytes: &[u8]) -> Vec<Input> {
     let mut inputs: Vec<_> = (4..=18).filter_map(|it| section(it, bytes)).collect();
     if name.starts_with("v0") || name.starts_with("v1") {
         let magic = u8::from(name.starts_with("v1"));
@@ -94,7 +114,7 @@ fn of_records(name: &str, bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// A response with those records, once whole and once cut off; only small ones.
-fn section(version: i16, bytes: &[u8]) -> Option<(&'static str, Vec<u8>)> {
+fn section(version: i16, bytes: &[u8]) -> Option<Input> {
     if bytes.len() > 600 {
         return None;
     }
