@@ -25,13 +25,13 @@ mod builder;
 pub(crate) mod control;
 mod control_driver;
 mod handle;
-pub mod handler;
+pub(crate) mod handler;
 mod lease;
 mod outcome;
-pub mod pull;
-pub mod record;
+pub(crate) mod pull;
+pub(crate) mod record;
 mod shard;
-pub mod stats;
+pub(crate) mod stats;
 pub(crate) mod translate;
 mod worker;
 

@@ -21,8 +21,8 @@ pub use config::{
 };
 pub use consumer::control::{ControlHandle, PartitionSummary, Summary};
 pub use consumer::handler::{
-    BoxError, Context, Decision, Failure, FailurePolicy, Handler, HandlerPanic, IntoOutcome,
-    Outcome,
+    BoxError, Context, Decide, Decision, Failure, FailurePolicy, Handler, HandlerPanic,
+    IntoOutcome, Outcome,
 };
 pub use consumer::pull::{AckError, Batches, PulledBatch};
 pub use consumer::record::{Batch, BatchRecords, Record};

@@ -23,11 +23,6 @@ impl<T> Sender<T> {
     pub(crate) fn send(&self, message: T) -> bool {
         self.0.send(message).is_ok()
     }
-
-    /// Whether the receiver is gone.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.0.is_closed()
-    }
 }
 
 /// The receiving end of a link.

@@ -57,6 +57,7 @@ impl<F: Future> Cells<F> {
     }
 
     /// Cells that are taken.
+    #[cfg(test)]
     pub(super) fn busy(&self) -> usize {
         self.cells.len().saturating_sub(self.free.len())
     }
