@@ -20,6 +20,7 @@ pub use self::error::CodecError;
 pub use self::scratch::Scratch;
 
 mod error;
+mod guess;
 #[cfg(feature = "gzip")]
 mod gzip;
 #[cfg(feature = "lz4")]
@@ -102,6 +103,8 @@ pub struct Decompressor {
     gzip: gzip::Inflater,
     #[cfg(feature = "snappy")]
     snappy: snappy::Unpacker,
+    #[cfg(feature = "lz4")]
+    lz4: lz4::Unpacker,
     #[cfg(feature = "zstd")]
     zstd: zstd::Unpacker,
 }
@@ -164,7 +167,7 @@ impl Decompressor {
             #[cfg(feature = "snappy")]
             Codec::Snappy => self.snappy.unpack(packed, out),
             #[cfg(feature = "lz4")]
-            Codec::Lz4 => lz4::unpack(packed, out, header),
+            Codec::Lz4 => self.lz4.unpack(packed, out, header),
             #[cfg(feature = "zstd")]
             Codec::Zstd => self.zstd.unpack(packed, out),
             #[allow(unreachable_patterns, reason = "reachable when a codec is not built in")]

@@ -4,6 +4,7 @@
 use crc_fast::{CrcAlgorithm, checksum};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
+use super::guess::Guess;
 use super::{Codec, CodecError, Scratch, room_behind};
 
 const ID: [u8; 3] = [0x1f, 0x8b, 8];
@@ -13,22 +14,25 @@ const NAME: u8 = 1 << 3;
 const COMMENT: u8 = 1 << 4;
 const RESERVED: u8 = 0b1110_0000;
 
-/// What is made room for at least when nothing is known of the size.
+/// What is made room for when the guess was too low.
 const STEP: usize = 16 * 1024;
 
 /// Unpacks gzip.
 #[derive(Debug, Default)]
 pub(super) struct Inflater {
     context: Option<Decompress>,
+    guess: Guess,
 }
 
 impl Inflater {
     /// Unpacks all members of `packed`.
     pub(super) fn unpack(&mut self, packed: &[u8], out: &mut Scratch) -> Result<(), CodecError> {
+        out.room(self.guess.room(packed.len()).min(out.limit()));
         let mut rest = packed;
         while !rest.is_empty() {
             rest = self.member(rest, out)?;
         }
+        self.guess.learn(packed.len(), out.len());
         Ok(())
     }
 
@@ -54,8 +58,8 @@ impl Inflater {
         context.reset(false);
         let mut rest = body;
         loop {
-            let least = rest.len().saturating_mul(3).max(STEP);
-            let room = out.room(least);
+            // What is there, and a step more only when that is used up.
+            let room = if out.spare() == 0 { out.room(STEP) } else { out.room(0) };
             let full = room.is_empty();
             let (read, written) = (context.total_in(), context.total_out());
             let status = context

@@ -13,6 +13,7 @@ use lz4_flex::block::{
 };
 
 use self::xxh32::xxh32;
+use super::guess::Guess;
 use super::{Codec, CodecError, Lz4Header, Scratch, room_behind};
 
 mod xxh32;
@@ -36,26 +37,37 @@ const WRITTEN_DESCRIPTOR: [u8; 2] = [VERSION | INDEPENDENT, 4 << 4];
 /// What is packed into one block.
 const WRITTEN_BLOCK: usize = 64 * 1024;
 
-/// Unpacks all frames of `packed`.
-pub(super) fn unpack(
-    packed: &[u8],
-    out: &mut Scratch,
-    header: Lz4Header,
-) -> Result<(), CodecError> {
-    let mut rest = packed;
-    while !rest.is_empty() {
-        let magic = take_u32(&mut rest, "a frame's magic number is cut off")?;
-        if magic & SKIPPABLE_MASK == SKIPPABLE {
-            let size = take_u32(&mut rest, "a skippable frame's size is cut off")?;
-            take(&mut rest, size as usize, "a skippable frame is cut off")?;
-        } else if magic == MAGIC {
-            let frame = Frame::read(&mut rest, header)?;
-            frame.unpack(&mut rest, out)?;
-        } else {
-            return Err(corrupt("there is no frame"));
+/// Unpacks LZ4.
+#[derive(Debug, Default)]
+pub(super) struct Unpacker {
+    guess: Guess,
+}
+
+impl Unpacker {
+    /// Unpacks all frames of `packed`.
+    pub(super) fn unpack(
+        &mut self,
+        packed: &[u8],
+        out: &mut Scratch,
+        header: Lz4Header,
+    ) -> Result<(), CodecError> {
+        out.room(self.guess.room(packed.len()).min(out.limit()));
+        let mut rest = packed;
+        while !rest.is_empty() {
+            let magic = take_u32(&mut rest, "a frame's magic number is cut off")?;
+            if magic & SKIPPABLE_MASK == SKIPPABLE {
+                let size = take_u32(&mut rest, "a skippable frame's size is cut off")?;
+                take(&mut rest, size as usize, "a skippable frame is cut off")?;
+            } else if magic == MAGIC {
+                let frame = Frame::read(&mut rest, header)?;
+                frame.unpack(&mut rest, out)?;
+            } else {
+                return Err(corrupt("there is no frame"));
+            }
         }
+        self.guess.learn(packed.len(), out.len());
+        Ok(())
     }
-    Ok(())
 }
 
 /// What the header of a frame says.
@@ -151,26 +163,39 @@ impl Frame {
         start: usize,
     ) -> Result<(), CodecError> {
         let most = block.len().saturating_mul(MOST_PER_BYTE).min(self.block);
-        let (written, room) = out.written_and_room(most);
-        let capped = room.len() < most;
-        let room = match room.split_at_mut_checked(most) {
-            Some((room, _)) => room,
-            None => room,
-        };
-        let unpacked = if self.has(INDEPENDENT) {
-            decompress_into(block, room)
-        } else {
-            let from = written.len().saturating_sub(WINDOW).max(start);
-            decompress_into_with_dict(block, room, written.get(from..).unwrap_or_default())
-        };
+        // The room that is there does nearly always; if not, the block is unpacked once more.
+        let mut unpacked = self.try_block(block, out, start, most.min(out.spare()));
+        if matches!(unpacked, Err(DecompressError::OutputTooSmall { .. })) && out.spare() < most {
+            out.room(most);
+            unpacked = self.try_block(block, out, start, most);
+        }
         match unpacked {
             Ok(bytes) => {
                 out.wrote(bytes);
                 Ok(())
             }
-            Err(DecompressError::OutputTooSmall { .. }) if capped => Err(too_large(out)),
+            Err(DecompressError::OutputTooSmall { .. }) if out.left() < most => Err(too_large(out)),
             Err(_) => Err(corrupt("a block is wrong")),
         }
+    }
+
+    fn try_block(
+        &self,
+        block: &[u8],
+        out: &mut Scratch,
+        start: usize,
+        most: usize,
+    ) -> Result<usize, DecompressError> {
+        let (written, room) = out.written_and_room();
+        let room = match room.split_at_mut_checked(most) {
+            Some((room, _)) => room,
+            None => room,
+        };
+        if self.has(INDEPENDENT) {
+            return decompress_into(block, room);
+        }
+        let from = written.len().saturating_sub(WINDOW).max(start);
+        decompress_into_with_dict(block, room, written.get(from..).unwrap_or_default())
     }
 
     fn check_content(&self, rest: &mut &[u8], content: &[u8]) -> Result<(), CodecError> {

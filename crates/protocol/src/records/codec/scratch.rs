@@ -68,12 +68,16 @@ impl Scratch {
         self.bytes.get_mut(self.len..end).unwrap_or_default()
     }
 
-    /// As [`Self::room`], and in front of it what was written so far.
-    pub(super) fn written_and_room(&mut self, least: usize) -> (&[u8], &mut [u8]) {
-        let len = self.len;
-        self.room(least);
+    /// Bytes that may be written without growing.
+    pub(super) fn spare(&self) -> usize {
+        self.bytes.len().min(self.limit).saturating_sub(self.len)
+    }
+
+    /// What was written so far, and the room behind it that is there without growing.
+    pub(super) fn written_and_room(&mut self) -> (&[u8], &mut [u8]) {
         let end = self.limit.min(self.bytes.len());
-        match self.bytes.get_mut(..end).and_then(|bytes| bytes.split_at_mut_checked(len)) {
+        let (len, bytes) = (self.len, self.bytes.get_mut(..end).unwrap_or_default());
+        match bytes.split_at_mut_checked(len) {
             Some((written, room)) => (written, room),
             None => (&[], &mut []),
         }
@@ -85,8 +89,8 @@ impl Scratch {
 
     #[cold]
     fn grow(&mut self, end: usize) {
-        let doubled = self.bytes.len().saturating_mul(2).min(self.limit);
-        let size = end.max(doubled);
+        let larger = self.bytes.len().saturating_add(self.bytes.len() / 2).min(self.limit);
+        let size = end.max(larger);
         if self.len == 0 {
             // Fresh zeroed memory costs nothing until it is touched; there is nothing to keep.
             self.bytes = Vec::new();

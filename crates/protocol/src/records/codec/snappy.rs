@@ -26,43 +26,61 @@ pub(super) struct Unpacker {
 impl Unpacker {
     /// Unpacks framed blocks, or one raw block.
     pub(super) fn unpack(&mut self, packed: &[u8], out: &mut Scratch) -> Result<(), CodecError> {
-        if !packed.starts_with(&MAGIC) {
-            return if packed.is_empty() { Ok(()) } else { self.block(packed, out) };
+        // Blocks tell their sizes, so that all of them get their room at once.
+        let mut size = 0_usize;
+        each_block(packed, |block| {
+            size = size.saturating_add(declared(block)?);
+            Ok(())
+        })?;
+        if size > out.limit() {
+            return Err(CodecError::TooLarge { codec: Codec::Snappy, limit: out.limit() });
         }
-        let mut rest = packed;
-        while !rest.is_empty() {
-            // Streams of several writers may follow one another.
-            if let Some(framed) = rest.strip_prefix(&MAGIC) {
-                rest = framed.get(VERSIONS.len()..).ok_or(corrupt("its header is cut off"))?;
-                continue;
-            }
-            let (length, tail) =
-                rest.split_first_chunk::<4>().ok_or(corrupt("a block's length is cut off"))?;
-            let length = usize::try_from(i32::from_be_bytes(*length))
-                .map_err(|_| corrupt("a block's length is negative"))?;
-            let (block, tail) =
-                tail.split_at_checked(length).ok_or(corrupt("a block is cut off"))?;
-            self.block(block, out)?;
-            rest = tail;
-        }
-        Ok(())
+        out.room(size);
+        each_block(packed, |block| self.block(block, out))
     }
 
     fn block(&mut self, block: &[u8], out: &mut Scratch) -> Result<(), CodecError> {
-        let declared = raw::decompress_len(block).map_err(|_| corrupt("a block has no length"))?;
-        if declared > block.len().saturating_mul(MOST_PER_BYTE) {
-            return Err(corrupt("a block declares more bytes than it can hold"));
-        }
-        if declared > out.left() {
-            return Err(CodecError::TooLarge { codec: Codec::Snappy, limit: out.limit() });
-        }
-        let written = self
-            .context
-            .decompress(block, out.room(declared))
-            .map_err(|_| corrupt("a block is wrong"))?;
+        let room = out.room(declared(block)?);
+        let written =
+            self.context.decompress(block, room).map_err(|_| corrupt("a block is wrong"))?;
         out.wrote(written);
         Ok(())
     }
+}
+
+/// What a block says it unpacks to, if that can be.
+fn declared(block: &[u8]) -> Result<usize, CodecError> {
+    let declared = raw::decompress_len(block).map_err(|_| corrupt("a block has no length"))?;
+    if declared > block.len().saturating_mul(MOST_PER_BYTE) {
+        return Err(corrupt("a block declares more bytes than it can hold"));
+    }
+    Ok(declared)
+}
+
+/// Visits the raw blocks: those of a framed stream, or the one that is not framed.
+fn each_block(
+    packed: &[u8],
+    mut visit: impl FnMut(&[u8]) -> Result<(), CodecError>,
+) -> Result<(), CodecError> {
+    if !packed.starts_with(&MAGIC) {
+        return if packed.is_empty() { Ok(()) } else { visit(packed) };
+    }
+    let mut rest = packed;
+    while !rest.is_empty() {
+        // Streams of several writers may follow one another.
+        if let Some(framed) = rest.strip_prefix(&MAGIC) {
+            rest = framed.get(VERSIONS.len()..).ok_or(corrupt("its header is cut off"))?;
+            continue;
+        }
+        let (length, tail) =
+            rest.split_first_chunk::<4>().ok_or(corrupt("a block's length is cut off"))?;
+        let length = usize::try_from(i32::from_be_bytes(*length))
+            .map_err(|_| corrupt("a block's length is negative"))?;
+        let (block, tail) = tail.split_at_checked(length).ok_or(corrupt("a block is cut off"))?;
+        visit(block)?;
+        rest = tail;
+    }
+    Ok(())
 }
 
 /// Packs Snappy.

@@ -220,3 +220,19 @@ fn zstd_frames_of_every_level_and_of_streaming_writers_are_read() {
     packed.truncate(size);
     assert!(unpack(Codec::Zstd, &packed, plain.len()).expect("reads") == plain);
 }
+
+#[test]
+fn a_fresh_buffer_is_little_larger_than_what_it_holds() {
+    for codec in PACKED {
+        let mut decompressor = Decompressor::new();
+        for size in [16_000, 17_000, 15_000, 16_500, 300_000, 290_000] {
+            let packed = pack(codec, &sample(size));
+            // The first of its kind may get too much: how it packs is not known yet.
+            decompressor.decompress(codec, &packed, 1 << 20, &mut Scratch::new()).expect("unpacks");
+            let mut out = Scratch::new();
+            decompressor.decompress(codec, &packed, 1 << 20, &mut out).expect("unpacks");
+            let held = out.capacity();
+            assert!(held <= size + size / 4 + 1_024, "{codec}: {held} for {size}");
+        }
+    }
+}

@@ -1,10 +1,12 @@
 //! Zstandard: one shot per batch with a reused context, into room that the frames cannot exceed.
 //!
 //! One shot needs no window of its own, so a frame cannot ask for memory. How much room it may
-//! need is counted from its blocks (at most 128 KiB each), not believed from its header.
+//! need at most is counted from its blocks (128 KiB each), not believed from its header; what it
+//! gets first is a guess from the batches before it.
 
 use zstd_safe::{CCtx, CParameter, DCtx, compress_bound, get_error_name};
 
+use super::guess::Guess;
 use super::{Codec, CodecError, Scratch, room_behind};
 
 const MAGIC: u32 = 0xfd2f_b528;
@@ -21,6 +23,7 @@ const DESTINATION_TOO_SMALL: usize = 0_usize.wrapping_sub(70);
 #[derive(Default)]
 pub(super) struct Unpacker {
     context: Option<DCtx<'static>>,
+    guess: Guess,
 }
 
 impl Unpacker {
@@ -28,14 +31,15 @@ impl Unpacker {
     pub(super) fn unpack(&mut self, packed: &[u8], out: &mut Scratch) -> Result<(), CodecError> {
         let most = usize::try_from(most_unpacked(packed)?).unwrap_or(usize::MAX);
         let context = self.context.get_or_insert_with(DCtx::create);
-        let room = out.room(most);
-        let room = match room.split_at_mut_checked(most) {
-            Some((room, _)) => room,
-            None => room,
-        };
-        match context.decompress(room, packed) {
+        let likely = most.min(self.guess.room(packed.len()));
+        let mut unpacked = context.decompress(out.room(likely), packed);
+        if unpacked == Err(DESTINATION_TOO_SMALL) && out.spare() < most.min(out.limit()) {
+            unpacked = context.decompress(out.room(most), packed);
+        }
+        match unpacked {
             Ok(bytes) => {
                 out.wrote(bytes);
+                self.guess.learn(packed.len(), bytes);
                 Ok(())
             }
             Err(DESTINATION_TOO_SMALL) if most > out.limit() => {

@@ -228,3 +228,18 @@ fn with_headers() -> Record {
     record.headers.insert("none".to_owned().into(), None);
     record
 }
+
+#[test]
+fn a_walk_goes_on_where_another_was_marked() {
+    let bytes = encode(&sample());
+    let (batch, _) = Batch::split_first(&bytes).expect("batch");
+    let all: Vec<_> = batch.records().expect("plain").map(|it| it.expect("good").offset).collect();
+    for skipped in 0..=all.len() {
+        let mut first = batch.records().expect("plain");
+        assert_eq!(first.by_ref().take(skipped).count(), skipped);
+        let mut second = batch.records().expect("plain");
+        second.resume(first.mark());
+        assert_eq!(second.announced() as usize, all.len() - skipped);
+        assert!(second.map(|it| it.expect("good").offset).eq(all.iter().copied().skip(skipped)));
+    }
+}
