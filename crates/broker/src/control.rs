@@ -452,6 +452,3 @@ fn head(batch: &Bytes) -> Result<Head, Refusal> {
         Refusal::new(ErrorCode::CORRUPT_MESSAGE, "the bytes are not one whole batch of format v2")
     })
 }
-
-#[cfg(test)]
-mod tests;

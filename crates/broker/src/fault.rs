@@ -221,6 +221,3 @@ impl Script {
         None
     }
 }
-
-#[cfg(test)]
-mod tests;

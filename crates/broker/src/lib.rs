@@ -1,4 +1,67 @@
 //! An in-process Kafka for tests: a machine first, a TCP server second.
+//!
+//! It starts in a millisecond, needs no Java and no files, speaks to every client that speaks to
+//! Kafka 0.11 or newer, and can be told to misbehave. Records live in memory, up to a limit; what
+//! does not fit is refused, never dropped.
+//!
+//! # A test of your own
+//!
+//! ```
+//! use forebay_broker::{
+//!     ApiKey, BatchBuilder, Broker, Effect, ErrorCode, Fault, TopicPartition,
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let broker = Broker::builder().nodes(3).start().await?;
+//! let orders = TopicPartition::new("orders", 0);
+//!
+//! // Before: a topic, a record, a coordinator that is busy twice.
+//! broker.with(|cluster| {
+//!     cluster.create_topic("orders", 12)?;
+//!     let batch = BatchBuilder::at_time(0).record(Some(b"42"), Some(b"two of them")).build();
+//!     cluster.append(&orders, &batch)?;
+//!     let busy = Fault::new(Effect::Error(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
+//!     cluster.script(busy.api(ApiKey::OffsetCommit).times(2));
+//!     Ok::<_, forebay_broker::Refusal>(())
+//! })?;
+//!
+//! // Your service, with any client, against these addresses.
+//! my_service(broker.bootstrap_servers()).await;
+//!
+//! // After: what was committed, and how often it was asked.
+//! let committed = broker.with(|cluster| cluster.committed("my-group", &orders));
+//! let commits = broker.with(|cluster| {
+//!     cluster.requests().filter(|seen| seen.api == ApiKey::OffsetCommit).count()
+//! });
+//! # assert_eq!((committed, commits), (None, 0));
+//! broker.shutdown().await;
+//! # Ok(())
+//! # }
+//! # async fn my_service(_bootstrap: &str) {}
+//! ```
+//!
+//! # What is where
+//!
+//! * [`Broker`]: a running cluster. [`Broker::with`] lends its [`Cluster`]: topics, records,
+//!   leaders, nodes, groups, faults, what was asked.
+//! * [`Fault`] and [`Effect`]: the script of what goes wrong, with which requests, how often.
+//! * [`Builder::start_in_memory`] and [`Broker::dial`]: connections through memory. Under Tokio's
+//!   paused clock a day of waiting takes a moment.
+//! * [`Cluster`] by itself: no sockets, clock or threads; for simulations that replay by seed.
+//! * [`Release`]: poses as an older Kafka by the versions it offers.
+//!
+//! # Where it differs from Kafka
+//!
+//! There is one copy of each log, so that a change of leader loses nothing unless
+//! [`Cluster::truncate`] says so; a fetch is served by leaders alone; nothing is deleted by age.
+//! Groups have committed offsets and, for tests, members by name ([`Cluster::join_member`]); they do
+//! not rebalance yet.
+//!
+//! # A check with librdkafka
+//!
+//! `cargo run -p forebay-broker --example serve` serves on port 9092; then, for one,
+//! `kcat -b 127.0.0.1:9092 -t t -P` and `-C` write and read. Not part of the tests.
 
 #![forbid(unsafe_code)]
 
@@ -40,3 +103,6 @@ pub use options::Options;
 #[cfg(feature = "tcp")]
 pub use server::{Broker, Builder};
 pub use versions::Release;
+
+#[cfg(test)]
+mod tests;

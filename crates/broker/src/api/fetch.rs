@@ -157,6 +157,3 @@ impl Cluster {
 
 /// The code for a session that a request names wrongly.
 type SessionError = ErrorCode;
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,16 @@
+//! The machine as a stranger meets it: requests and answers are bytes made and read by another
+//! implementation of the protocol (kafka-protocol).
+
+mod faults;
+mod fetch;
+mod groups;
+mod nodes;
+mod offsets;
+mod produce;
+mod replay;
+mod sessions;
+mod talk;
+mod topics;
+mod versions;
+#[cfg(feature = "tcp")]
+mod wire;

@@ -1,0 +1,127 @@
+//! Committed positions, and who may commit.
+
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
+use kafka_protocol::messages::{GroupId, OffsetCommitRequest, OffsetFetchRequest};
+
+use super::talk::{Talk, t0, text, topic_name};
+use crate::{BrokerId, ErrorCode, Options, TopicPartition};
+
+fn commit_request(partition: i32, offset: i64, metadata: &str) -> OffsetCommitRequest {
+    let partition = OffsetCommitRequestPartition::default()
+        .with_partition_index(partition)
+        .with_committed_offset(offset)
+        .with_committed_leader_epoch(-1)
+        .with_committed_metadata(Some(text(metadata)));
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(topic_name("t"))
+        .with_partitions(vec![partition]);
+    OffsetCommitRequest::default()
+        .with_group_id(GroupId(text("g")))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic])
+}
+
+fn commit(talk: &mut Talk, request: &OffsetCommitRequest) -> ErrorCode {
+    ErrorCode(talk.ask(8, request).topics[0].partitions[0].error_code)
+}
+
+#[test]
+fn a_commit_is_kept_and_fetched_in_every_version() {
+    for version in 2..=9 {
+        let mut talk = Talk::start();
+        let answer = talk.ask(version, &commit_request(0, 42, "m"));
+        assert_eq!(answer.topics[0].partitions[0].error_code, 0, "v{version}");
+        let committed = talk.cluster.committed("g", &t0()).unwrap();
+        assert_eq!((committed.offset, committed.metadata.as_str()), (42, "m"));
+    }
+    for version in 1..=9 {
+        let mut talk = Talk::start();
+        talk.cluster.commit("g", &t0(), 42, 3);
+        let request = OffsetFetchRequest::default();
+        let rows = if version >= 8 {
+            let topic = OffsetFetchRequestTopics::default()
+                .with_name(topic_name("t"))
+                .with_partition_indexes(vec![0, 1]);
+            let group = OffsetFetchRequestGroup::default()
+                .with_group_id(GroupId(text("g")))
+                .with_topics(Some(vec![topic]));
+            let answer = talk.ask(version, &request.with_groups(vec![group]));
+            let rows = &answer.groups[0].topics[0].partitions;
+            rows.iter().map(|row| (row.committed_offset, row.committed_leader_epoch)).collect()
+        } else {
+            let topic = OffsetFetchRequestTopic::default()
+                .with_name(topic_name("t"))
+                .with_partition_indexes(vec![0, 1]);
+            let request = request.with_group_id(GroupId(text("g"))).with_topics(Some(vec![topic]));
+            let answer = talk.ask(version, &request);
+            let rows = &answer.topics[0].partitions;
+            rows.iter()
+                .map(|row| (row.committed_offset, row.committed_leader_epoch))
+                .collect::<Vec<_>>()
+        };
+        let epoch = if version >= 5 { 3 } else { -1 };
+        assert_eq!(rows, [(42, epoch), (-1, -1)], "v{version}");
+    }
+}
+
+#[test]
+fn null_asks_for_all_that_was_committed() {
+    let mut talk = Talk::with(Options::default());
+    talk.cluster.create_topic("t", 3).unwrap();
+    talk.cluster.commit("g", &TopicPartition::new("t", 0), 1, -1);
+    talk.cluster.commit("g", &TopicPartition::new("t", 2), 5, -1);
+    let request = OffsetFetchRequest::default().with_group_id(GroupId(text("g"))).with_topics(None);
+    let answer = talk.ask(7, &request);
+    let rows = answer.topics[0].partitions.iter();
+    let rows: Vec<_> = rows.map(|row| (row.partition_index, row.committed_offset)).collect();
+    assert_eq!(rows, [(0, 1), (2, 5)]);
+}
+
+#[test]
+fn a_group_with_members_refuses_commits_from_outside() {
+    let mut talk = Talk::start();
+    talk.cluster.join_member("g", "m-1", 4);
+    let outside = commit_request(0, 1, "");
+    assert_eq!(commit(&mut talk, &outside), ErrorCode::UNKNOWN_MEMBER_ID);
+    let member = |generation| {
+        commit_request(0, 1, "")
+            .with_member_id(text("m-1"))
+            .with_generation_id_or_member_epoch(generation)
+    };
+    assert_eq!(commit(&mut talk, &member(3)), ErrorCode::ILLEGAL_GENERATION);
+    assert_eq!(commit(&mut talk, &member(4)), ErrorCode::NONE);
+    talk.cluster.leave_member("g", "m-1");
+    assert_eq!(commit(&mut talk, &outside), ErrorCode::NONE);
+    assert_eq!(commit(&mut talk, &member(4)), ErrorCode::ILLEGAL_GENERATION);
+}
+
+#[test]
+fn commits_are_checked_one_by_one() {
+    let mut talk = Talk::start();
+    assert_eq!(commit(&mut talk, &commit_request(7, 1, "")), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    let long = "m".repeat(4_097);
+    assert_eq!(commit(&mut talk, &commit_request(0, 1, &long)), {
+        ErrorCode::OFFSET_METADATA_TOO_LARGE
+    });
+    assert_eq!(talk.cluster.committed("g", &t0()), None);
+}
+
+#[test]
+fn only_the_coordinator_takes_commits_and_it_can_move() {
+    let mut talk = Talk::with(Options::default().nodes(2));
+    talk.cluster.create_topic("t", 1).unwrap();
+    talk.cluster.move_coordinator("g", BrokerId(1));
+    assert_eq!(commit(&mut talk, &commit_request(0, 1, "")), ErrorCode::NONE);
+    talk.cluster.move_coordinator("g", BrokerId(2));
+    assert_eq!(commit(&mut talk, &commit_request(0, 2, "")), ErrorCode::NOT_COORDINATOR);
+    talk.reconnect(2);
+    assert_eq!(commit(&mut talk, &commit_request(0, 2, "")), ErrorCode::NONE);
+    assert_eq!(talk.cluster.committed("g", &t0()).unwrap().offset, 2);
+    talk.cluster.stop_node(BrokerId(2));
+    assert_eq!(talk.cluster.coordinator("g"), Some(BrokerId(1)));
+}
