@@ -2,15 +2,13 @@
 
 use std::path::Path;
 
-use crate::cell::{CELLS, Cell, Source};
+use crate::cell::{CELLS, Cell};
 
 /// Who builds the program of a client.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Program {
-    /// This one.
+    /// This one: the floor, and the product through its public API.
     Bench,
-    /// The product's command line, `forebay`.
-    Forebay,
     /// One of `bench/peers`.
     Peer(&'static str),
 }
@@ -38,16 +36,16 @@ const fn client(
 const RDKAFKA: Program = Program::Peer("peer-rdkafka");
 const KACRAB: Program = Program::Peer("peer-kacrab");
 const FRANZ: Program = Program::Peer("peer-franz");
-const PERF: [&str; 4] = ["perf", "consume", "--output", "json"];
 
 /// Everybody.
-pub(crate) const CLIENTS: [Client; 13] = [
+pub(crate) const CLIENTS: [Client; 14] = [
     client(FLOOR, Program::Bench, &["floor"]),
-    client("forebay batches", Program::Forebay, &["--api", "batches"]),
-    client("forebay records", Program::Forebay, &["--api", "records"]),
-    client("forebay stream", Program::Forebay, &["--api", "stream"]),
-    client("forebay batches x2", Program::Forebay, &["--api", "batches", "--workers", "2"]),
-    client("forebay records x2", Program::Forebay, &["--api", "records", "--workers", "2"]),
+    client("forebay batches", Program::Bench, &["ours", "--api", "batches"]),
+    client("forebay records", Program::Bench, &["ours", "--api", "records"]),
+    client("forebay stream", Program::Bench, &["ours", "--api", "stream"]),
+    client("forebay local", Program::Bench, &["ours", "--api", "local"]),
+    client("forebay x2 batches", Program::Bench, &["ours", "--api", "batches", "--workers", "2"]),
+    client("forebay x2 records", Program::Bench, &["ours", "--api", "records", "--workers", "2"]),
     client("rdkafka batches", RDKAFKA, &["--api", "batches"]),
     client("rdkafka batches tuned", RDKAFKA, &["--api", "batches", "--tuned"]),
     client("rdkafka stream tuned", RDKAFKA, &["--api", "stream", "--tuned"]),
@@ -58,31 +56,22 @@ pub(crate) const CLIENTS: [Client; 13] = [
 ];
 
 impl Client {
-    /// The program and its arguments; `group` is one that nobody has used before.
-    pub(crate) fn command(&self, cell: &Cell, bootstrap: &str, group: &str) -> Vec<String> {
-        let mut words = vec![self.program.path()];
-        if self.program == Program::Forebay {
-            words.extend(PERF.map(str::to_owned));
-        }
-        words.extend(self.arguments.iter().map(|word| (*word).to_owned()));
+    /// The program and its arguments. Everybody is given the same partitions: joining a group
+    /// would add seconds to some and nothing to others.
+    pub(crate) fn command(&self, cell: &Cell, bootstrap: &str) -> Vec<String> {
+        let partitions = match self.program {
+            Program::Bench => cell.partitions.to_string(),
+            Program::Peer(_) => format!("0-{}", cell.partitions - 1),
+        };
         let records = cell.records.to_string();
-        let common =
-            ["--bootstrap-servers", bootstrap, "--topic", cell.name, "--records", &records];
-        words.extend(common.map(str::to_owned));
-        match (self.program, cell.source) {
-            (Program::Bench, _) => {
-                words.extend(["--partitions".to_owned(), cell.partitions.to_string()]);
-            }
-            // On a real broker the others do what they are made for: join a group.
-            (Program::Peer(_), Source::Live) => {
-                words.extend(["--group".to_owned(), group.to_owned()]);
-            }
-            (Program::Forebay | Program::Peer(_), _) => {
-                let partitions = format!("0-{}", cell.partitions - 1);
-                words.extend(["--partitions".to_owned(), partitions]);
-            }
-        }
-        words
+        let common = [
+            ["--bootstrap-servers", bootstrap],
+            ["--topic", cell.name],
+            ["--records", &records],
+            ["--partitions", &partitions],
+        ];
+        let words = self.arguments.iter().chain(common.as_flattened());
+        std::iter::once(self.program.path()).chain(words.map(|word| (*word).to_owned())).collect()
     }
 
     /// The command with words in place of what differs from cell to cell.
@@ -90,7 +79,7 @@ impl Client {
         let words = ["TOPIC", "HOST:PORT"];
         let [topic, bootstrap] = words;
         let cell = Cell { name: topic, ..CELLS[0] };
-        self.command(&cell, bootstrap, "GROUP").join(" ")
+        self.command(&cell, bootstrap).join(" ")
     }
 
     /// The product and its rivals are compared; the floor is neither.
@@ -109,7 +98,6 @@ impl Program {
     fn path(self) -> String {
         match self {
             Self::Bench => "target/release/forebay-bench".to_owned(),
-            Self::Forebay => "target/release/forebay".to_owned(),
             Self::Peer(name) => format!("bench/peers/target/peers/{name}"),
         }
     }

@@ -11,9 +11,9 @@ mod fetch;
 mod tests;
 mod wire;
 
+use std::collections::HashMap;
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use clap::Args;
@@ -59,8 +59,8 @@ pub(crate) struct Options {
 struct Stage {
     options: Options,
     canned: Canned,
-    /// The committed position of each partition plus one; 0 where there is none.
-    committed: Vec<AtomicU64>,
+    /// What each group has committed of each partition.
+    committed: Mutex<HashMap<(String, i32), i64>>,
 }
 
 impl Stage {
@@ -75,21 +75,16 @@ impl Stage {
     }
 
     /// The committed position of a partition, -1 without one.
-    fn committed(&self, partition: i32) -> i64 {
-        self.cell(partition).map_or(-1, |cell| cell.load(Ordering::Relaxed).cast_signed() - 1)
+    fn committed(&self, group: &str, partition: i32) -> i64 {
+        self.commits().get(&(group.to_owned(), partition)).copied().unwrap_or(-1)
     }
 
-    /// Remembers a commit; false for a partition that does not exist.
-    fn commit(&self, partition: i32, position: i64) -> bool {
-        let cell = self.cell(partition);
-        if let Some(cell) = cell {
-            cell.store(position.saturating_add(1).cast_unsigned(), Ordering::Relaxed);
-        }
-        cell.is_some()
+    fn commit(&self, group: &str, partition: i32, position: i64) {
+        self.commits().insert((group.to_owned(), partition), position);
     }
 
-    fn cell(&self, partition: i32) -> Option<&AtomicU64> {
-        self.committed.get(usize::try_from(partition).ok()?)
+    fn commits(&self) -> MutexGuard<'_, HashMap<(String, i32), i64>> {
+        self.committed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -114,7 +109,7 @@ fn open(mut options: Options) -> Result<(Arc<Stage>, TcpListener), Error> {
         TcpListener::bind(("127.0.0.1", options.port)).map_err(Error::io("bind the port"))?;
     options.port = listener.local_addr().map_err(Error::io("read the port"))?.port();
     let canned = Canned::new(&options.shape)?;
-    let committed = (0..options.partitions).map(|_| AtomicU64::new(0)).collect();
+    let committed = Mutex::default();
     Ok((Arc::new(Stage { options, canned, committed }), listener))
 }
 

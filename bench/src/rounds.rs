@@ -12,7 +12,7 @@ mod table;
 mod verdict;
 
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
@@ -173,7 +173,7 @@ fn round(
     let mut round = Round::default();
     let start = turn % clients.len().max(1);
     for client in clients.iter().cycle().skip(start).take(clients.len()) {
-        let words = client.command(cell, bootstrap, &fresh_group());
+        let words = client.command(cell, bootstrap);
         let limit = Duration::from_secs(options.limit);
         match child::run(&words, options.client_core, limit) {
             Ok(sample) => round.samples.push((client.name, sample)),
@@ -181,10 +181,4 @@ fn round(
         }
     }
     round
-}
-
-/// A name that no broker has seen: the time since 1970 in nanoseconds.
-fn fresh_group() -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("bench-{}", now.as_nanos())
 }

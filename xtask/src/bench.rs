@@ -11,8 +11,7 @@ pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Fault> {
     if options == ["peers"] {
         return run_command(Command::new("bench/peers/build.sh").current_dir(root));
     }
-    let packages = ["build", "--release", "-p", "forebay-bench", "-p", "forebay-cli"];
-    run_command(cargo().current_dir(root).args(packages))?;
+    run_command(cargo().current_dir(root).args(["build", "--release", "-p", "forebay-bench"]))?;
     let mut bench = Command::new("target/release/forebay-bench");
     run_command(bench.current_dir(root).arg("rounds").args(options))
 }

@@ -228,7 +228,7 @@ fn find_coordinator(stage: &Stage, request: &mut Request<'_>, reply: &mut Writer
 fn offset_commit(stage: &Stage, request: &mut Request<'_>, reply: &mut Writer) -> Option<()> {
     let version = request.version;
     let asked = &mut request.body;
-    asked.string()?;
+    let group = asked.string()?;
     asked.i32()?;
     asked.string()?;
     if version >= 7 {
@@ -246,9 +246,9 @@ fn offset_commit(stage: &Stage, request: &mut Request<'_>, reply: &mut Writer) -
             asked.i32()?;
         }
         asked.string()?;
-        let known = stage.commit(partition, position);
+        stage.commit(group, partition, position);
         reply.i32(partition);
-        reply.i16(if known { 0 } else { UNKNOWN_TOPIC_OR_PARTITION });
+        reply.i16(error_of(stage, partition));
         Some(())
     })
 }
@@ -259,8 +259,8 @@ fn offset_fetch(stage: &Stage, request: &mut Request<'_>, reply: &mut Writer) ->
         reply.i32(0);
     }
     if version < 8 {
-        request.body.string()?;
-        committed(stage, version, &mut request.body, reply)?;
+        let group = request.body.string()?;
+        committed(stage, (group, version), &mut request.body, reply)?;
         if version >= 2 {
             reply.i16(0);
         }
@@ -269,12 +269,13 @@ fn offset_fetch(stage: &Stage, request: &mut Request<'_>, reply: &mut Writer) ->
     let groups = request.body.array()?;
     reply.array(groups);
     for _ in 0..groups {
-        reply.string(request.body.string()?);
+        let group = request.body.string()?;
+        reply.string(group);
         if version >= 9 {
             request.body.string()?;
             request.body.i32()?;
         }
-        committed(stage, version, &mut request.body, reply)?;
+        committed(stage, (group, version), &mut request.body, reply)?;
         reply.i16(0);
         request.body.tags()?;
         reply.tags();
@@ -284,7 +285,7 @@ fn offset_fetch(stage: &Stage, request: &mut Request<'_>, reply: &mut Writer) ->
 
 fn committed(
     stage: &Stage,
-    version: i16,
+    (group, version): (&str, i16),
     asked: &mut Reader<'_>,
     reply: &mut Writer,
 ) -> Option<()> {
@@ -297,7 +298,7 @@ fn committed(
         for _ in 0..partitions {
             let partition = asked.i32()?;
             reply.i32(partition);
-            reply.i64(stage.committed(partition));
+            reply.i64(stage.committed(group, partition));
             if version >= 5 {
                 reply.i32(stage.options.leader_epoch);
             }
