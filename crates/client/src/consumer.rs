@@ -79,7 +79,6 @@ struct Settings {
 
 impl Consumer {
     /// Settings to begin with.
-    #[must_use]
     pub fn builder() -> ConsumerBuilder {
         ConsumerBuilder::default()
     }

@@ -345,7 +345,7 @@ impl Shard {
         if !entry.tracker.is_idle() && now < deadline {
             return false;
         }
-        let unfinished = entry.tracker.open_blocks() as u64;
+        let unfinished = entry.tracker.unfinished();
         let frontier = entry.tracker.frontier();
         let (tp, gain) = (entry.tp.clone(), entry.fence.gain);
         self.free(slot);

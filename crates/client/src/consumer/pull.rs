@@ -1,8 +1,9 @@
 //! Batches as a stream: a worker whose handler is the user's loop.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use futures_core::Stream;
 use thiserror::Error;
@@ -22,6 +23,8 @@ use crate::error::Error;
 #[derive(Debug)]
 pub struct Batches {
     batches: mpsc::UnboundedReceiver<PulledBatch>,
+    /// What ended the consumer; taken when it was told.
+    ended: Option<oneshot::Receiver<Option<Error>>>,
     handle: ConsumerHandle,
     _guard: ShutdownOnDrop,
 }
@@ -55,7 +58,7 @@ impl Batches {
         let drain = consumer.settings.config.drain_timeout;
         // Bounded by the concurrency: each batch in it is one running handler.
         let (tx, batches) = mpsc::unbounded_channel();
-        tokio::spawn(consumer.run_batches(move |batch, context| {
+        let run = consumer.run_batches(move |batch, context| {
             let tx = tx.clone();
             async move {
                 let (ack, acked) = oneshot::channel();
@@ -65,9 +68,11 @@ impl Batches {
                 }
                 acked.await.unwrap_or_else(|_| Outcome::Failed(Unacked.into()))
             }
-        }));
+        });
+        let (end, ended) = oneshot::channel();
+        tokio::spawn(async move { drop(end.send(run.await.err())) });
         let guard = ShutdownOnDrop { handle: handle.clone(), drain };
-        Self { batches, handle, _guard: guard }
+        Self { batches, ended: Some(ended), handle, _guard: guard }
     }
 
     /// The next batch; `None` when the consumer has ended.
@@ -100,7 +105,13 @@ impl Stream for Batches {
     type Item = Result<PulledBatch, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
-        self.batches.poll_recv(cx).map(|batch| batch.map(Ok))
+        if let Some(batch) = ready!(self.batches.poll_recv(cx)) {
+            return Poll::Ready(Some(Ok(batch)));
+        }
+        let Some(ended) = self.ended.as_mut() else { return Poll::Ready(None) };
+        let end = ready!(Pin::new(ended).poll(cx));
+        self.ended = None;
+        Poll::Ready(end.ok().flatten().map(Err))
     }
 }
 

@@ -191,7 +191,10 @@ impl ShardDriver {
             match event {
                 LaneEvent::Arrived(broker, runs) => self.machine.handle_arrived(now, broker, runs),
                 LaneEvent::Returned(cursor, why) => self.machine.handle_returned(cursor, why),
-                LaneEvent::Down(broker, _) => self.machine.handle_lane_down(broker),
+                LaneEvent::Down(broker, fault) => {
+                    tracing::warn!(target: "forebay::fetch", %broker, %fault, "a lane is down");
+                    self.machine.handle_lane_down(broker);
+                }
             }
         }
         if heard && self.look_at.is_none() && !self.machine.reservoir().is_empty() {
@@ -234,7 +237,7 @@ impl ShardDriver {
     fn carry_out(&mut self, turn: &mut Turn) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Lane(broker, order) => self.to_lane(broker, order),
+                Output::Lane(broker, order) => self.order_lane(broker, order),
                 Output::Jobs(worker, jobs) => {
                     turn.has_handed_out = true;
                     self.hand_out(worker, jobs);
@@ -250,7 +253,7 @@ impl ShardDriver {
         }
     }
 
-    fn to_lane(&mut self, broker: BrokerId, order: LaneOrder) {
+    fn order_lane(&mut self, broker: BrokerId, order: LaneOrder) {
         if let Some(lane) = self.lanes.iter().find(|lane| lane.broker == broker) {
             lane.orders.send(order);
             return;
@@ -263,7 +266,7 @@ impl ShardDriver {
         self.lanes.push(OpenLane { broker, orders, future: Box::pin(driver.run()) });
     }
 
-    fn hand_out(&mut self, worker: WorkerId, jobs: Vec<Job>) {
+    fn hand_out(&self, worker: WorkerId, jobs: Vec<Job>) {
         let owned = &self.owned;
         let traffic: &Traffic = &self.setup.lane.traffic;
         let leased = |job: Job| {
@@ -272,10 +275,10 @@ impl ShardDriver {
             Some((job, lease.leased()))
         };
         let jobs: Vec<(Job, Leased)> = jobs.into_iter().filter_map(leased).collect();
-        self.to_worker(worker, ToWorker::Jobs(jobs));
+        self.tell_worker(worker, ToWorker::Jobs(jobs));
     }
 
-    fn to_worker(&self, worker: WorkerId, message: ToWorker) {
+    fn tell_worker(&self, worker: WorkerId, message: ToWorker) {
         if let Some(worker) = self.setup.workers.get(worker.0) {
             worker.send(message);
         }
@@ -283,7 +286,7 @@ impl ShardDriver {
 
     fn gained(&mut self, slot: Slot, tp: crate::TopicPartition, worker: WorkerId) {
         let partition = Arc::new(Partition::new(tp));
-        self.to_worker(worker, ToWorker::Gained(slot, Arc::clone(&partition)));
+        self.tell_worker(worker, ToWorker::Gained(slot, Arc::clone(&partition)));
         if self.owned.len() <= slot.index() {
             self.owned.resize_with(slot.index() + 1, || None);
         }
@@ -296,14 +299,14 @@ impl ShardDriver {
         let Some(Some(owned)) = self.owned.get_mut(slot.index()) else { return };
         change(&mut owned.lease);
         let worker = owned.worker;
-        self.to_worker(worker, ToWorker::Look(slot));
+        self.tell_worker(worker, ToWorker::Look(slot));
     }
 
     fn gone(&mut self, slot: Slot, worker: WorkerId) {
         if let Some(place) = self.owned.get_mut(slot.index()) {
             *place = None;
         }
-        self.to_worker(worker, ToWorker::Gone(slot));
+        self.tell_worker(worker, ToWorker::Gone(slot));
     }
 
     fn poll_questions(&mut self, cx: &mut Context<'_>, now: Instant) {

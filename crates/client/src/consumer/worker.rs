@@ -20,6 +20,8 @@ use forebay_core::run::{Job, Progress};
 use forebay_core::slot::Slot;
 use forebay_core::work::Order;
 use tokio::time::{Instant, Sleep};
+use tracing::Span;
+use tracing::instrument::Instrumented;
 
 use self::cells::Cells;
 pub(crate) use self::open::Unit;
@@ -70,7 +72,7 @@ const TURN: usize = 8192;
 pub(crate) struct Worker<U: Unit, H: Handler<U>> {
     handler: Arc<H>,
     setup: Setup,
-    cells: Cells<H::Future>,
+    cells: Cells<Instrumented<H::Future>>,
     /// What runs in each cell.
     tickets: Vec<Option<Ticket>>,
     /// By slot.
@@ -232,6 +234,14 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
 
 fn strand(strands: &mut [Option<Strand>], slot: Slot) -> Option<&mut Strand> {
     strands.get_mut(slot.index())?.as_mut()
+}
+
+/// The span of one handler run: place and try, never payloads. Costs a load when nobody listens.
+#[inline]
+fn span(partition: &Partition, first: forebay_protocol::types::Offset, attempt: u32) -> Span {
+    tracing::debug_span!(
+        target: "forebay::handler", "handle", tp = %partition.tp, offset = first.0, attempt
+    )
 }
 
 impl<U: Unit, H: Handler<U>> Unpin for Worker<U, H> {}

@@ -142,9 +142,6 @@ impl LaneDriver {
                 Err(Stop::Fault(fault)) => fault,
                 Ok(()) => continue,
             };
-            tracing::debug!(
-                target: "forebay::fetch", broker = self.broker.0, %fault, "the lane is down"
-            );
             self.machine.handle_disconnected();
             self.chunks.clear();
             self.events.send(LaneEvent::Down(self.broker, fault));
@@ -259,16 +256,14 @@ impl LaneDriver {
         let mut parser = FetchStream::new(self.version, self.unread_body()).map_err(Fault::from)?;
         let throttle = loop {
             let event = parser.next(self.chunks.buffer()).map_err(Fault::from)?;
-            match event {
-                Event::NeedMore { at_least } => {
-                    self.deliver().await;
-                    self.fill(&mut reading, at_least).await?;
-                }
-                Event::ResponseEnd(end) => {
-                    self.machine.handle_response_end(&end);
-                    break self.machine.take_throttle();
-                }
-                event => self.event(event, &mut parser),
+            if let Event::NeedMore { at_least } = event {
+                self.deliver().await;
+                self.fill(&mut reading, at_least).await?;
+            } else if let Event::ResponseEnd(end) = event {
+                self.machine.handle_response_end(&end);
+                break self.machine.take_throttle();
+            } else {
+                self.event(event, &mut parser);
             }
         };
         self.hear_waiting()?;
@@ -310,7 +305,7 @@ impl LaneDriver {
             }
             Event::Corrupt(error) => self.machine.handle_corrupt(error),
             Event::PartitionTail(tail) => self.machine.handle_tail(&tail),
-            _ => {}
+            Event::NeedMore { .. } | Event::ResponseEnd(_) | _ => {}
         }
     }
 

@@ -18,8 +18,8 @@ const COMMIT_MOST: std::time::Duration = std::time::Duration::from_secs(2);
 pub(super) enum Stage {
     /// Records flow, until somebody wants the end: ...
     Running,
-    /// ... nothing new starts, and when all work is done or `drain_by` passed, ...
-    Draining { drain_by: Instant, deadline: Instant },
+    /// ... nothing new starts, and when all work is done or `told_by` passed, ...
+    Draining { told_by: Instant, deadline: Instant },
     /// ... the last frontiers are committed, and when the coordinator has them, ...
     Committing { deadline: Instant },
     /// ... the shard closes its lanes, and when it has, ...
@@ -33,7 +33,7 @@ impl Stage {
     pub(super) const fn deadline(self) -> Option<Instant> {
         match self {
             Self::Running | Self::Done => None,
-            Self::Draining { drain_by, .. } => Some(drain_by),
+            Self::Draining { told_by, .. } => Some(told_by),
             Self::Committing { deadline } | Self::Closing { deadline } => Some(deadline),
         }
     }
@@ -44,10 +44,12 @@ impl Consumer {
     pub fn handle_shutdown(&mut self, now: Instant, deadline: Instant) {
         let kept = (deadline.since(now) / COMMIT_SHARE).min(COMMIT_MOST);
         let drain_by = now.after(deadline.since(now).saturating_sub(kept));
+        // The shard tells what was left at its deadline: this plane waits for that word, too.
+        let told_by = drain_by.after(kept / 2);
         match &mut self.stage {
-            Stage::Running => self.start_draining(drain_by, deadline),
-            Stage::Draining { drain_by: by, deadline: old } => {
-                (*by, *old) = ((*by).min(drain_by), (*old).min(deadline));
+            Stage::Running => self.start_draining(drain_by, told_by, deadline),
+            Stage::Draining { told_by: by, deadline: old } => {
+                (*by, *old) = ((*by).min(told_by), (*old).min(deadline));
             }
             Stage::Committing { deadline: old } | Stage::Closing { deadline: old } => {
                 *old = (*old).min(deadline);
@@ -57,8 +59,8 @@ impl Consumer {
         self.advance_shutdown(now);
     }
 
-    fn start_draining(&mut self, drain_by: Instant, deadline: Instant) {
-        self.stage = Stage::Draining { drain_by, deadline };
+    fn start_draining(&mut self, drain_by: Instant, told_by: Instant, deadline: Instant) {
+        self.stage = Stage::Draining { told_by, deadline };
         for (tp, gain) in self.ownership.drain_all(drain_by) {
             let order = Order::Drain { tp, gain, deadline: drain_by };
             self.outputs.push_back(Output::Order(order));
@@ -105,9 +107,9 @@ impl Consumer {
 
     /// Goes as many stages ahead as are done.
     pub(super) fn advance_shutdown(&mut self, now: Instant) {
-        if let Stage::Draining { drain_by, deadline } = self.stage {
+        if let Stage::Draining { told_by, deadline } = self.stage {
             let is_drained = self.partitions.values().all(|partition| partition.is_drained);
-            if is_drained || drain_by <= now {
+            if is_drained || told_by <= now {
                 self.stage = Stage::Committing { deadline };
                 self.commit.handle_flush(now);
             }

@@ -172,6 +172,16 @@ impl Tracker {
         self.working == 0
     }
 
+    /// Offsets that were handed out and are not known to be done.
+    #[must_use]
+    pub fn unfinished(&self) -> u64 {
+        let open = self.open.iter().map(|block| match block.state {
+            State::Working(done) => block.next.0.saturating_sub(done.0),
+            State::Abandoned(_) | State::Done => 0,
+        });
+        open.sum::<i64>().unsigned_abs()
+    }
+
     /// Blocks that a worker has.
     #[must_use]
     pub const fn open_blocks(&self) -> usize {

@@ -7,14 +7,15 @@ use forebay_core::orders::Fault;
 use forebay_core::run::Ended;
 use forebay_core::slot::Slot;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::open::Unit;
 use super::strand::{Strand, Ticket};
-use super::{Worker, strand as strand_of};
+use super::{Worker, span, strand as strand_of};
 use crate::consumer::handler::{
     BoxError, Context, Decision, Failure, Handler, HandlerPanic, IntoOutcome, Outcome,
 };
-use crate::consumer::record::OpenBatch;
+use crate::consumer::record::{OpenBatch, Partition};
 
 /// How a unit failed.
 pub(super) enum Failed {
@@ -49,7 +50,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
     pub(super) fn failed(&mut self, strand: &mut Strand, ticket: Ticket, failed: Failed) {
         let error = match failed {
             Failed::Retriable(error) if self.may_retry(strand, &ticket) => {
-                return self.retry_later(strand, ticket, error);
+                return self.retry_later(&strand.partition, ticket, error);
             }
             Failed::Retriable(error) | Failed::Fatal(error) => error,
             Failed::Malformed => return self.malformed(strand, &ticket),
@@ -112,10 +113,10 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
     }
 
     /// The unit keeps its place, and a cell, until its time comes.
-    fn retry_later(&mut self, strand: &mut Strand, mut ticket: Ticket, error: BoxError) {
+    fn retry_later(&mut self, partition: &Partition, mut ticket: Ticket, error: BoxError) {
         let wait = self.setup.policy.wait_after(ticket.attempt);
         tracing::debug!(
-            target: "forebay::handler", tp = %strand.partition.tp, offset = ticket.first.0,
+            target: "forebay::handler", tp = %partition.tp, offset = ticket.first.0,
             attempt = ticket.attempt, wait_ms = wait.as_millis(), %error, "a handler failed"
         );
         ticket.attempt += 1;
@@ -143,8 +144,9 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         let Some((unit, batch)) = again else { return };
         ticket.batch = batch;
         let context = Context::new(run.leased, ticket.attempt);
-        let handler = &self.handler;
-        if let Poll::Ready(output) = self.cells.again(cell, || handler.handle(unit, context)) {
+        let (handler, span) = (&self.handler, span(&partition, ticket.first, ticket.attempt));
+        let make = || handler.handle(unit, context).instrument(span);
+        if let Poll::Ready(output) = self.cells.again(cell, make) {
             self.finish_cell(cell, output);
         }
     }

@@ -142,7 +142,9 @@ impl Opener {
         let header = *view.header();
         let data = match header.codec {
             Codec::None => Data::Plain(bytes),
-            _ => Data::Inflated(self.inflate(&header, view.section())?),
+            Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd => {
+                Data::Inflated(self.inflate(&header, view.section())?)
+            }
         };
         Ok(OpenBatch { partition, leased, header, data, is_malformed: false.into() })
     }
@@ -256,7 +258,7 @@ impl OpenRun {
 
     fn bad(&self, error: RecordsError) -> Blocked {
         let header = BatchHeader::read(&self.rest).ok();
-        let last = header.map_or(self.next.offset(), |header| header.last_offset());
+        let last = header.map_or_else(|| self.next.offset(), |header| header.last_offset());
         Blocked::Bad { base: self.next.offset(), last, error }
     }
 }

@@ -12,10 +12,11 @@ use forebay_core::time::Instant;
 use forebay_core::work::Order;
 use forebay_protocol::records::error::RecordsError;
 use forebay_protocol::types::{Offset, Position};
+use tracing::Instrument;
 
 use super::failure::Failed;
 use super::open::{Blocked, OpenRun, Taken, Unit, may_be_cured};
-use super::{Partition, Worker};
+use super::{Partition, Worker, span};
 use crate::consumer::handler::{Context, Handler};
 use crate::consumer::record::OpenBatch;
 
@@ -135,7 +136,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
                 Stopped::Idle => return (started, false),
                 Stopped::Waits { cell, ticket } => self.park(slot, strand, cell, ticket),
                 Stopped::Failed { ticket, failed } => {
-                    self.count_in(strand, &ticket);
+                    Self::count_in(strand, &ticket);
                     self.failed(strand, ticket.of(slot), failed);
                 }
                 Stopped::Released => self.settle(strand),
@@ -160,7 +161,9 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         let (mut started, mut stopped) = (0, Stopped::Quota);
         let walked = run.each::<U>(&mut self.opener, partition, |taken, batch| {
             let Taken { unit, first } = taken;
-            let polled = cells.start(cell, || handler.handle(unit, context));
+            let polled = cells.start(cell, || {
+                handler.handle(unit, context).instrument(span(&batch.partition, first, 1))
+            });
             started += 1;
             let ticket = || Started { run: number, first, since, batch: Arc::clone(batch) };
             match polled {
@@ -192,13 +195,13 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
 
     /// A handler has to wait: its cell is taken.
     fn park(&mut self, slot: Slot, strand: &mut Strand, cell: usize, ticket: Started) {
-        self.count_in(strand, &ticket);
+        Self::count_in(strand, &ticket);
         if let Some(place) = self.tickets.get_mut(cell) {
             *place = Some(ticket.of(slot));
         }
     }
 
-    fn count_in(&mut self, strand: &mut Strand, ticket: &Started) {
+    fn count_in(strand: &mut Strand, ticket: &Started) {
         strand.in_flight += 1;
         if let Some(run) = strand.run(ticket.run) {
             run.in_flight += 1;

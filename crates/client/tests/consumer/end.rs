@@ -1,0 +1,144 @@
+//! Ends: drains, deadlines, handlers that hang or block, and dropped futures.
+
+use std::time::Duration;
+
+use forebay::{Consumer, Context, OffsetReset, Record};
+use forebay_broker::{BatchBuilder, Broker};
+
+use crate::world::{Seen, World, close, until};
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_waits_for_what_runs_and_starts_nothing() {
+    let world = World::new(1);
+    world.fill(0, 10, 10);
+    let consumer = world.consumer(1).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let noting = seen.clone();
+    let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+        let noting = noting.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            noting.note(0, record.offset().0);
+        }
+    }));
+    until(|| seen.count() == 3).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+
+    close(&handle).await;
+
+    run.await.unwrap().unwrap();
+    assert_eq!(seen.of(0), [0, 1, 2, 3], "the fourth was running");
+    assert_eq!(world.committed(0), Some(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_hangs_does_not_hold_up_the_end() {
+    let world = World::new(2);
+    (0..2).for_each(|partition| world.fill(partition, 1, 10));
+    let consumer = world.consumer(2).build().unwrap();
+    let handle = consumer.handle();
+    let run = tokio::spawn(consumer.run(|record: Record, _: Context| async move {
+        if (record.partition(), record.offset().0) == (0, 5) {
+            std::future::pending::<()>().await;
+        }
+    }));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    let began = tokio::time::Instant::now();
+    let summary = handle.close(Duration::from_secs(3)).await;
+
+    assert!(began.elapsed() <= Duration::from_millis(3100), "{:?}", began.elapsed());
+    assert!(!summary.is_clean());
+    assert!(0 < summary.unfinished);
+    assert_eq!((world.committed(0), world.committed(1)), (Some(5), Some(10)));
+    drop(run.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_run_is_an_orderly_shutdown_in_the_background() {
+    let world = World::new(1);
+    world.fill(0, 1, 10);
+    let consumer = world.consumer(1).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let noting = seen.clone();
+    let run = consumer.run(move |record: Record, _: Context| {
+        let noting = noting.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            noting.note(0, record.offset().0);
+        }
+    });
+    drop(tokio::time::timeout(Duration::from_millis(2500), run).await);
+    handle.ended().await;
+    assert_eq!(seen.of(0), [0, 1, 2], "the third was running");
+    assert_eq!(world.committed(0), Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_consumer_goes_on_where_the_first_one_ended() {
+    let world = World::new(1);
+    world.fill(0, 10, 10);
+    let seen = Seen::default();
+    for round in 1..=2 {
+        let consumer = world.consumer(1).build().unwrap();
+        let (handle, noting) = (consumer.handle(), seen.clone());
+        let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+            noting.note(0, record.offset().0);
+            async {}
+        }));
+        world.all_committed(1).await;
+        close(&handle).await;
+        run.await.unwrap().unwrap();
+        assert_eq!(seen.of(0), (0..round * 100).collect::<Vec<_>>());
+        world.fill(0, 10, 10);
+    }
+}
+
+/// On a runtime that the user blocks, in real time.
+fn close_while_blocked(runtime: &tokio::runtime::Runtime) -> Duration {
+    let _inside = runtime.enter();
+    let broker = runtime.block_on(async {
+        let broker = Broker::builder().start().await.unwrap();
+        broker.with(|cluster| {
+            cluster.create_topic("t", 1).unwrap();
+            let batch = BatchBuilder::at_time(0).record(None, Some(b"x")).record(None, Some(b"y"));
+            cluster.append(&crate::world::tp(0), &batch.build()).unwrap();
+        });
+        broker
+    });
+    let servers = broker.bootstrap_servers().to_owned();
+    // The broker lives on this runtime too; the consumer's handler blocks another one.
+    let (tx, rx) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let user = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let consumer = Consumer::builder()
+            .bootstrap_servers(&servers)
+            .group_id("blocked")
+            .assign([("t", 0)])
+            .auto_offset_reset(OffsetReset::Earliest)
+            .build()
+            .unwrap();
+        let handle = consumer.handle();
+        let blocking = tx.clone();
+        tx.send(Some(handle)).unwrap();
+        drop(user.block_on(consumer.run(move |_: Record, _: Context| {
+            drop(blocking.send(None));
+            std::thread::sleep(Duration::from_secs(60));
+            async {}
+        })));
+    });
+    let handle = rx.recv().unwrap().unwrap();
+    assert!(rx.recv().unwrap().is_none(), "the handler runs");
+    let began = std::time::Instant::now();
+    runtime.block_on(handle.close(Duration::from_secs(1)));
+    began.elapsed()
+}
+
+#[test]
+fn a_close_returns_in_time_while_a_handler_blocks_its_only_thread() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let took = close_while_blocked(&runtime);
+    assert!(took <= Duration::from_millis(1100), "{took:?}");
+    runtime.shutdown_background();
+}

@@ -1,0 +1,183 @@
+//! Flow: pause and resume, seek, slow partitions, the budget, and what statistics tell.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use forebay::{Context, Holds, Position, Record};
+
+use crate::world::{Seen, World, close, tp, until};
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_partition_rests_and_goes_on_without_loss() {
+    let world = World::new(2);
+    let consumer = world.consumer(2).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let noting = seen.clone();
+    let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+        noting.note(record.partition(), record.offset().0);
+        async {}
+    }));
+    world.fill(0, 1, 10);
+    until(|| seen.of(0).len() == 10).await;
+
+    handle.pause(vec![tp(0)]).await.unwrap();
+    (0..2).for_each(|partition| world.fill(partition, 5, 10));
+    until(|| seen.of(1).len() == 50).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(seen.of(0).len(), 10);
+    let stats = handle.stats().await.unwrap();
+    assert_eq!(stats.partitions[0].held_by, Holds::Paused);
+
+    handle.resume(vec![tp(0)]).await.unwrap();
+    world.all_committed(2).await;
+    assert_eq!(seen.of(0), (0..60).collect::<Vec<_>>());
+    close(&handle).await;
+    run.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seek_goes_on_elsewhere_and_commits_from_there() {
+    let world = World::new(1);
+    world.fill(0, 10, 10);
+    let consumer = world.consumer(1).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let noting = seen.clone();
+    let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+        noting.note(record.partition(), record.offset().0);
+        async {}
+    }));
+    world.all_committed(1).await;
+
+    handle.seek(tp(0), Position(95)).await.unwrap();
+    until(|| seen.count() == 105).await;
+    assert_eq!(seen.of(0)[100..], [95, 96, 97, 98, 99]);
+
+    assert!(handle.seek(tp(7), Position(0)).await.is_err(), "it is not ours");
+    close(&handle).await;
+    run.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_that_stands_still_holds_back_itself_and_nobody_else() {
+    let world = World::new(4);
+    // 24 MB in each of four partitions, under a budget of 16 MiB.
+    let value = vec![7; 100_000];
+    for partition in 0..4 {
+        for _ in 0..240 {
+            let batch = forebay_broker::BatchBuilder::at_time(0).record(None, Some(&value));
+            world.append(partition, &batch.build());
+        }
+    }
+    let consumer = world.consumer(4).budget_bytes(16 << 20).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let (noting, is_released) = (seen.clone(), Arc::new(AtomicBool::new(false)));
+    let waits = Arc::clone(&is_released);
+    let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+        let (noting, waits) = (noting.clone(), Arc::clone(&waits));
+        async move {
+            while record.partition() == 0 && !waits.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            noting.note(record.partition(), record.offset().0);
+        }
+    }));
+    until(|| (1..4).all(|partition| seen.of(partition).len() == 240)).await;
+    assert_eq!(seen.of(0).len(), 0);
+    // Workers tell every 100 ms what they run.
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let stats = handle.stats().await.unwrap();
+    assert_eq!(stats.partitions[0].held_by, Holds::Work);
+    assert_eq!(stats.partitions[0].in_flight, 1);
+    assert!(stats.partitions[0].oldest_in_flight.is_some());
+    assert!(stats.held_bytes_peak <= (16 << 20) + (2 << 20), "{}", stats.held_bytes_peak);
+
+    is_released.store(true, Ordering::SeqCst);
+    world.all_committed(4).await;
+    assert_eq!(seen.of(0), (0..240).collect::<Vec<_>>());
+    close(&handle).await;
+    run.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_partition_pins_no_chunk_of_others_for_long() {
+    let partitions = 10;
+    let world = World::new(partitions);
+    let value = vec![7; 1000];
+    for partition in 0..partitions {
+        for _ in 0..100 {
+            let mut batch = forebay_broker::BatchBuilder::at_time(0);
+            for _ in 0..16 {
+                batch = batch.record(None, Some(&value));
+            }
+            world.append(partition, &batch.build());
+        }
+    }
+    let consumer = world.consumer(partitions).budget_bytes(16 << 20).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let noting = seen.clone();
+    let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+        let noting = noting.clone();
+        async move {
+            if record.partition() == 0 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            noting.note(record.partition(), record.offset().0);
+        }
+    }));
+    until(|| (1..partitions).all(|partition| seen.of(partition).len() == 1600)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let stats = handle.stats().await.unwrap();
+    let (held, slow) = (stats.held_bytes, &stats.partitions[0]);
+    // What the slow one keeps: its queue, and the chunk that its worker has open; and a reserve for
+    // the next fetch.
+    let keeps = slow.buffered_bytes + slow.open_bytes;
+    assert!(held <= keeps * 5 / 4 + (6 << 20), "{held} bytes are held, {keeps} are used");
+    handle.shutdown(Duration::from_secs(2));
+    drop(run.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn statistics_count_what_came_and_what_is_left() {
+    let world = World::new(1);
+    world.fill(0, 10, 10);
+    let consumer = world.consumer(1).build().unwrap();
+    let handle = consumer.handle();
+    let run = tokio::spawn(consumer.run(|record: Record, _: Context| async move {
+        if record.offset().0 == 30 {
+            std::future::pending::<()>().await;
+        }
+    }));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let stats = handle.stats().await.unwrap();
+    let partition = &stats.partitions[0];
+    assert_eq!((partition.position, partition.lag), (Position(30), Some(70)));
+    assert!(partition.frontier_age.unwrap() > Duration::from_secs(2));
+    assert_eq!(stats.records_delivered, 100);
+    assert!(stats.bytes_delivered <= stats.bytes_read);
+    handle.shutdown(Duration::from_millis(100));
+    drop(run.await.unwrap());
+    assert_eq!(world.committed(0), Some(30), "what was done before the end is committed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn compacted_control_and_aborted_batches_are_passed_over() {
+    let world = World::new(1);
+    let record = |batch: forebay_broker::BatchBuilder| batch.record(None, Some(b"x"));
+    let batch = || forebay_broker::BatchBuilder::at_time(0);
+    world.append(0, &record(record(batch())).build());
+    world.append(0, &record(batch().hole(5)).hole(3).build());
+    let end = world.end(0);
+    let consumer = world.consumer(1).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let noting = seen.clone();
+    let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+        noting.note(0, record.offset().0);
+        async {}
+    }));
+    world.all_committed(1).await;
+    assert_eq!(world.committed(0), Some(end));
+    assert_eq!(seen.of(0), [0, 1, 7]);
+    close(&handle).await;
+    run.await.unwrap().unwrap();
+}

@@ -1,0 +1,26 @@
+//! What users are promised of a consumer, told over the in-process broker in virtual time.
+
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::excessive_nesting,
+    clippy::unused_async,
+    clippy::redundant_clone,
+    clippy::large_futures,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests may fail loudly"
+)]
+
+mod end;
+mod failure;
+mod flow;
+mod network;
+mod order;
+mod pull;
+mod world;

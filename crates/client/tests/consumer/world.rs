@@ -1,0 +1,133 @@
+//! A broker in memory, a topic with records, and consumers that reach it through pipes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use forebay::net::connector::{Connecting, Connector, Stream};
+use forebay::runtime::Placement;
+use forebay::{Address, Consumer, ConsumerBuilder, ConsumerHandle, OffsetReset, TopicPartition};
+use forebay_broker::{BatchBuilder, Broker};
+
+/// The group all consumers of these tests commit under.
+pub const GROUP: &str = "tests";
+
+pub struct World {
+    pub broker: Arc<Broker>,
+}
+
+/// Dials the broker through memory.
+struct Pipes(Arc<Broker>);
+
+impl std::fmt::Debug for Pipes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pipes")
+    }
+}
+
+impl Connector for Pipes {
+    fn connect<'a>(&'a self, address: &'a Address) -> Connecting<'a> {
+        let dialled = self.0.dial(&address.host, address.port);
+        Box::pin(async move { dialled.map(|pipe| Stream::Other(Box::new(pipe))) })
+    }
+}
+
+impl World {
+    /// One node, and topic `t` with so many partitions.
+    pub fn new(partitions: i32) -> Self {
+        Self::with_nodes(1, partitions)
+    }
+
+    pub fn with_nodes(nodes: u16, partitions: i32) -> Self {
+        let broker = Arc::new(Broker::builder().nodes(nodes).start_in_memory());
+        broker.with(|cluster| cluster.create_topic("t", partitions).unwrap());
+        Self { broker }
+    }
+
+    /// Appends `batches` batches of `records` records to a partition; values are their offsets.
+    pub fn fill(&self, partition: i32, batches: i64, records: i64) {
+        let mut offset = self.end(partition);
+        for _ in 0..batches {
+            let mut batch = BatchBuilder::at_time(1_700_000_000_000);
+            for _ in 0..records {
+                batch = batch.record(Some(b"key"), Some(offset.to_string().as_bytes()));
+                offset += 1;
+            }
+            self.append(partition, &batch.build());
+        }
+    }
+
+    pub fn append(&self, partition: i32, batch: &bytes::Bytes) {
+        self.broker.with(|cluster| cluster.append(&tp(partition), batch).unwrap());
+    }
+
+    /// A consumer of all partitions, from the beginning, under [`GROUP`].
+    pub fn consumer(&self, partitions: i32) -> ConsumerBuilder {
+        Consumer::builder()
+            .bootstrap_servers(self.broker.bootstrap_servers())
+            .group_id(GROUP)
+            .assign((0..partitions).map(tp))
+            .auto_offset_reset(OffsetReset::Earliest)
+            .connector(Arc::new(Pipes(Arc::clone(&self.broker))))
+            .placement(Placement::Caller)
+            .budget_bytes(64 << 20)
+            .workers(1)
+    }
+
+    pub fn end(&self, partition: i32) -> i64 {
+        self.broker.with(|cluster| cluster.high_watermark(&tp(partition))).unwrap_or(0)
+    }
+
+    pub fn committed(&self, partition: i32) -> Option<i64> {
+        self.broker.with(|cluster| {
+            cluster.committed(GROUP, &tp(partition)).map(|committed| committed.offset)
+        })
+    }
+
+    /// Waits until everything of all partitions is committed.
+    pub async fn all_committed(&self, partitions: i32) {
+        let is_done = || {
+            (0..partitions).all(|partition| self.committed(partition) == Some(self.end(partition)))
+        };
+        until(is_done).await;
+    }
+}
+
+pub fn tp(partition: i32) -> TopicPartition {
+    TopicPartition::new("t", partition)
+}
+
+/// Waits, up to five virtual minutes, until something is so.
+pub async fn until(mut is_so: impl FnMut() -> bool) {
+    for _ in 0..30_000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it did not happen in five minutes");
+}
+
+/// What handlers saw, in the order in which they saw it.
+#[derive(Clone, Debug, Default)]
+pub struct Seen(Arc<Mutex<BTreeMap<i32, Vec<i64>>>>);
+
+impl Seen {
+    pub fn note(&self, partition: i32, offset: i64) {
+        self.0.lock().unwrap().entry(partition).or_default().push(offset);
+    }
+
+    pub fn of(&self, partition: i32) -> Vec<i64> {
+        self.0.lock().unwrap().get(&partition).cloned().unwrap_or_default()
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap().values().map(Vec::len).sum()
+    }
+}
+
+/// Shuts down and expects a clean end.
+pub async fn close(handle: &ConsumerHandle) {
+    let summary = handle.close(Duration::from_secs(20)).await;
+    assert!(summary.is_clean(), "{summary:?}");
+}
