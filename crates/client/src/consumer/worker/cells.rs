@@ -56,12 +56,6 @@ impl<F: Future> Cells<F> {
         self.free.last().copied()
     }
 
-    /// Cells that are taken.
-    #[cfg(test)]
-    pub(super) fn busy(&self) -> usize {
-        self.cells.len().saturating_sub(self.free.len())
-    }
-
     /// Makes a future in the cell that [`peek_free`](Self::peek_free) named and polls it once. The
     /// cell is taken when the future is pending.
     #[inline]
