@@ -1,0 +1,70 @@
+//! How are values written? Times, sizes, partitions, addresses.
+
+use std::time::Duration;
+
+/// Partitions of a topic, as `0-7` or `0,3,5-6`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Partitions(pub(crate) Vec<i32>);
+
+/// Most partitions that one command reads.
+const PARTITIONS_MAX: usize = 200_000;
+
+/// `20s`, `500ms`, `2m`, or seconds as a bare number.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || "expected a time such as 20s, 500ms or 2m".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    match unit {
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "ms" => Ok(Duration::from_millis(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        _ => Err(wrong()),
+    }
+}
+
+/// `128MiB`, `64KiB`, `1GiB`, or bytes as a bare number.
+pub(crate) fn size(text: &str) -> Result<usize, String> {
+    let wrong = || "expected a size such as 128MiB, 64KiB or 1000000".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: usize = number.parse().map_err(|_| wrong())?;
+    let factor = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(factor).ok_or_else(wrong)
+}
+
+/// `0-7` or `0,3,5-6`.
+pub(crate) fn partitions(text: &str) -> Result<Partitions, String> {
+    let wrong = || "expected partitions such as 0-7 or 0,3,5-6".to_owned();
+    let mut found = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (i32, i32) =
+            (first.parse().map_err(|_| wrong())?, last.parse().map_err(|_| wrong())?);
+        let count = usize::try_from(i64::from(last) - i64::from(first)).map_err(|_| wrong())?;
+        if first < 0 || PARTITIONS_MAX <= found.len().saturating_add(count) {
+            return Err(wrong());
+        }
+        found.extend(first..=last);
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(Partitions(found))
+}
+
+/// Addresses, checked and left as they are.
+pub(crate) fn servers(text: &str) -> Result<String, String> {
+    match forebay::config::parse_addresses(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("expected {}", error.expected)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,33 @@
+//! The commands, one file each, and how they are started.
+
+use crate::args::{Arguments, Command, Perf, Shared};
+use crate::error::CliError;
+use crate::signals::Stop;
+
+mod connect;
+mod leftovers;
+pub(crate) mod perf;
+mod runtime;
+
+/// How a command ended that did not fail with an error.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ending {
+    Done,
+    /// It said itself what was wrong.
+    Failed,
+    Interrupted,
+}
+
+/// What every command is told.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) shared: Shared,
+    pub(crate) stop: Stop,
+}
+
+pub(crate) fn run(arguments: Arguments, stop: Stop) -> Result<Ending, CliError> {
+    let around = Surroundings { shared: arguments.shared, stop };
+    match arguments.command {
+        Command::Perf(Perf::Consume(options)) => perf::run(&options, &around),
+    }
+}

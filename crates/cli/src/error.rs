@@ -1,0 +1,49 @@
+//! What can go wrong for who types a command: what happened, what was expected, what to do.
+
+use std::io;
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub(crate) enum CliError {
+    /// The library says it best.
+    #[error(transparent)]
+    Client(#[from] forebay::Error),
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+    #[error("cannot write the output as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("cannot {what}: {source}")]
+    System { what: &'static str, source: io::Error },
+    #[error(
+        "{servers} gave no position to start from within {after:?}; check the address, the topic's \
+         leaders and the broker's log"
+    )]
+    NoStart { servers: String, after: Duration },
+    #[error(
+        "{topic} gave {found} of {wanted} records and then nothing for {after:?}; fill the topic \
+         or ask for fewer"
+    )]
+    RanDry { topic: String, found: u64, wanted: u64, after: Duration },
+    #[error("the consumer ended before its work was done; RUST_LOG=forebay=debug shows why")]
+    EndedEarly,
+}
+
+impl CliError {
+    /// With what was being done when the system refused.
+    pub(crate) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+
+    /// Whether our reader has gone, which is no error.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        let kind = match self {
+            Self::Output(source) => Some(source.kind()),
+            Self::Json(source) => source.io_error_kind(),
+            _ => None,
+        };
+        kind == Some(io::ErrorKind::BrokenPipe)
+    }
+}
