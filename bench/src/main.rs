@@ -4,14 +4,18 @@
 
 mod canned;
 mod cell;
+mod child;
 mod client;
 mod error;
 mod fill;
 mod floor;
+mod machine;
 mod meter;
 mod ours;
+mod probe;
 mod replay;
 mod rounds;
+mod stand;
 mod values;
 
 use std::process::ExitCode;
@@ -36,6 +40,8 @@ enum Command {
     Fill(fill::Options),
     /// The product through its public API.
     Ours(ours::Options),
+    /// Memory under pressure, and processor time while nothing happens.
+    Probe(probe::Options),
     /// All clients in turn, round after round, with a table and verdicts.
     Rounds(rounds::Options),
 }
@@ -46,6 +52,7 @@ fn main() -> ExitCode {
         Command::Floor(options) => floor::run(&options),
         Command::Fill(options) => fill::run(&options),
         Command::Ours(options) => ours::run(&options),
+        Command::Probe(options) => probe::run(&options),
         Command::Rounds(options) => rounds::run(&options),
     };
     match outcome {

@@ -4,9 +4,7 @@
 //! them. Ratios are taken inside a round, medians over rounds. A round in which the floor itself
 //! was slow says more about the machine than about clients and is discarded.
 
-mod child;
 mod results;
-mod stand;
 mod summary;
 mod table;
 mod verdict;
@@ -18,11 +16,11 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cell::{self, CELLS, Cell, Source};
+use crate::child::{self, Sample};
 use crate::client::{CLIENTS, Client, FLOOR};
 use crate::error::Error;
-use child::Sample;
+use crate::stand::Stand;
 use results::Results;
-use stand::Stand;
 use summary::Summary;
 use verdict::Outcome;
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Round;
-use super::child::Sample;
+use crate::child::Sample;
 use crate::client::FLOOR;
 use crate::meter::as_f64;
 

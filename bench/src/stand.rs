@@ -5,13 +5,13 @@ use std::process::Child;
 
 use serde::Deserialize;
 
-use super::child;
 use crate::cell::{Cell, Source};
+use crate::child;
 use crate::error::Error;
 
 /// The broker of one cell; a replay broker ends with it.
 #[derive(Debug)]
-pub(super) struct Stand {
+pub(crate) struct Stand {
     bootstrap: String,
     replay: Option<Child>,
 }
@@ -24,7 +24,7 @@ struct Invitation {
 
 impl Stand {
     /// Starts a replay broker, or takes the real one.
-    pub(super) fn set_up(cell: &Cell, live: Option<&str>, core: usize) -> Result<Self, Error> {
+    pub(crate) fn set_up(cell: &Cell, live: Option<&str>, core: usize) -> Result<Self, Error> {
         if cell.source == Source::Live {
             let bootstrap = live.ok_or(Error::Usage("a live cell needs --live HOST:PORT"))?;
             return Ok(Self { bootstrap: bootstrap.to_owned(), replay: None });
@@ -41,7 +41,7 @@ impl Stand {
         Ok(Self { bootstrap, replay: Some(replay) })
     }
 
-    pub(super) fn bootstrap(&self) -> &str {
+    pub(crate) fn bootstrap(&self) -> &str {
         &self.bootstrap
     }
 }

@@ -18,27 +18,32 @@ const LOOK: Duration = Duration::from_millis(10);
 /// The line that a client printed, as far as every client prints it.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
-pub(super) struct Line {
-    pub(super) records: u64,
-    pub(super) bytes: u64,
-    pub(super) checksum: Option<u64>,
-    pub(super) wall_s: f64,
-    pub(super) cpu_s: f64,
-    pub(super) peak_rss_bytes: u64,
-    pub(super) fetched_over_delivered: Option<f64>,
-    pub(super) reservoir_empty_s: Option<f64>,
+pub(crate) struct Line {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) checksum: Option<u64>,
+    pub(crate) wall_s: f64,
+    pub(crate) cpu_s: f64,
+    pub(crate) peak_rss_bytes: u64,
+    pub(crate) fetched_over_delivered: Option<f64>,
+    pub(crate) reservoir_empty_s: Option<f64>,
+    pub(crate) settled_rss_bytes: Option<u64>,
+    pub(crate) budget_bytes: Option<u64>,
+    pub(crate) budget_peak_bytes: Option<u64>,
+    pub(crate) cpu_share: Option<f64>,
+    pub(crate) committed: Option<u64>,
 }
 
 /// What one run took.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Sample {
+pub(crate) struct Sample {
     /// User and system time of the whole process by the kernel's books, per record.
-    pub(super) cpu_ns_per_record: f64,
-    pub(super) line: Line,
+    pub(crate) cpu_ns_per_record: f64,
+    pub(crate) line: Line,
 }
 
 /// Runs the command to its end on one core.
-pub(super) fn run(words: &[String], core: usize, limit: Duration) -> Result<Sample, Error> {
+pub(crate) fn run(words: &[String], core: usize, limit: Duration) -> Result<Sample, Error> {
     let before = children()?;
     let mut child = start(words, core)?;
     let line = finish(&mut child, limit)?;
@@ -50,7 +55,7 @@ pub(super) fn run(words: &[String], core: usize, limit: Duration) -> Result<Samp
 }
 
 /// Starts a program on one core with its output at hand.
-pub(super) fn start(words: &[String], core: usize) -> Result<Child, Error> {
+pub(crate) fn start(words: &[String], core: usize) -> Result<Child, Error> {
     Command::new("taskset")
         .args(["-c", &core.to_string()])
         .args(words)
