@@ -20,12 +20,13 @@ pub use self::head::{
     AbortedTransaction, DivergingEpoch, LeaderHint, NodeEndpoint, PartialBatch, PartitionHead,
     PartitionTail, ResponseEnd, ResponseHead, SnapshotId, Topic,
 };
-use self::head::{Head, Stop};
+use self::reader::{Head, Stop};
 use crate::records::error::RecordsError;
 
 mod batches;
 mod error;
 mod head;
+mod reader;
 
 /// The versions of a Fetch response that the stream reads.
 pub const VERSIONS: std::ops::RangeInclusive<i16> = 4..=18;
