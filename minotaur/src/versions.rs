@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The versions that are started and checked before a release, newest first.
-/// Others are accepted when an [`Era`] fits them.
+/// Others from 0.11 on are accepted too.
 pub const PROMISED: [KafkaVersion; 6] = [
     KafkaVersion([4, 4, 0, 0]),
     KafkaVersion([4, 3, 1, 0]),
