@@ -23,6 +23,12 @@ fn run(arguments: &[&str]) -> Output {
     minotaur(arguments).output().unwrap()
 }
 
+/// A cluster that does not outlive a failed test.
+fn up(system: &str, name: &str) -> Output {
+    let own = std::process::id().to_string();
+    run(&["up", system, "--name", name, "--while-pid", &own])
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim().to_owned()
 }
@@ -67,12 +73,12 @@ fn is_gone(directory: &Path) -> bool {
 #[ignore = "needs real Kafka: Java 17 and Maven"]
 fn a_cluster_goes_through_every_verb() {
     let name = name("verbs");
-    let up = run(&["up", "kafka@4.4.0", "--name", &name]);
-    assert!(up.status.success(), "{}", text(&up.stderr));
-    let servers = text(&up.stdout);
+    let started = up("kafka@4.4.0", &name);
+    assert!(started.status.success(), "{}", text(&started.stderr));
+    let servers = text(&started.stdout);
     assert_eq!(brokers(&servers), [(1, servers.clone())]);
 
-    let again = run(&["up", "kafka@4.4.0", "--name", &name]);
+    let again = up("kafka@4.4.0", &name);
     assert_eq!(again.status.code(), Some(1));
     assert!(text(&again.stderr).contains("minotaur down"), "{}", text(&again.stderr));
 
@@ -107,8 +113,8 @@ fn a_cluster_goes_through_every_verb() {
 #[ignore = "needs real Kafka: Java 17 and Maven"]
 fn kafkas_own_tools_run_against_a_cluster() {
     let name = name("tools");
-    let up = run(&["up", "kafka@0.11.0.3", "--name", &name]);
-    assert!(up.status.success(), "{}", text(&up.stderr));
+    let started = up("kafka@0.11.0.3", &name);
+    assert!(started.status.success(), "{}", text(&started.stderr));
     let topics = |arguments: &[&str]| {
         let tool = ["exec", &name, "kafka.admin.TopicCommand", "--zookeeper", "{zookeeper}"];
         run(&[&tool[..], arguments].concat())
