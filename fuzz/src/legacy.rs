@@ -3,7 +3,7 @@
 use crc_fast::{CrcAlgorithm, checksum};
 use forebay_protocol::records::batch::Batches;
 use forebay_protocol::records::codec::{Codec, Compressor, Decompressor};
-use forebay_protocol::records::legacy::LegacyReader;
+use forebay_protocol::records::legacy::{LegacyReader, is_legacy};
 
 /// The most that a message may unpack to.
 const LIMIT: usize = 1 << 20;
@@ -60,12 +60,22 @@ fn crc(bytes: &[u8]) -> [u8; 4] {
 
 fn convert(messages: &[u8]) {
     let (mut reader, mut decompressor) = (LegacyReader::new(), Decompressor::new());
-    let mut out = Vec::new();
-    // What stands in front of an error was good, and is in the output.
-    let read = reader.convert(messages, &mut decompressor, LIMIT, &mut out);
-    assert!(read.is_err() || read == Ok(messages.len()) || out.len() > LIMIT);
+    let mut rest = messages;
+    while is_legacy(rest) {
+        let mut out = Vec::new();
+        let Ok(read) = reader.convert(rest, &mut decompressor, LIMIT, &mut out) else {
+            assert!(out.is_empty());
+            return;
+        };
+        assert!(read > 0);
+        can_be_read(&out);
+        rest = rest.get(read..).expect("no more than there was");
+    }
+}
+
+fn can_be_read(batches: &[u8]) {
     let mut next = 0;
-    for batch in Batches::new(&out) {
+    for batch in Batches::new(batches) {
         let batch = batch.expect("what was made is a batch");
         batch.check_crc().expect("its checksum is right");
         assert!(batch.header().base_offset.0 >= next);

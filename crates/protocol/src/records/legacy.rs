@@ -24,6 +24,19 @@ const LOG_APPEND_TIME: u8 = 1 << 3;
 /// Size field of the smallest message: checksum, magic, attributes, two lengths.
 const LEAST: i32 = 14;
 
+/// Where the magic byte stands, in all formats.
+const MAGIC_AT: usize = 16;
+
+/// As much as is converted at once, in bytes: work for a while, and little to keep.
+const ENOUGH: usize = 256 << 10;
+
+/// Whether `bytes` begin with a message of the formats v0 and v1, which
+/// [`LegacyReader::convert`] reads, and not with a batch.
+#[must_use]
+pub fn is_legacy(bytes: &[u8]) -> bool {
+    matches!(bytes.get(MAGIC_AT), Some(0 | 1))
+}
+
 /// One message as it stands in the bytes, its checksum verified.
 #[derive(Clone, Copy, Debug)]
 struct Message<'a> {
@@ -53,11 +66,12 @@ impl LegacyReader {
     /// Reads messages off the front of `bytes` and appends them to `out` as plain v2 batches with
     /// valid checksums; yields how many of the bytes were read.
     ///
-    /// Stops at the end of the bytes, or after the message with which `out` has more than `limit`
-    /// bytes: call again with the rest then. No message is unpacked to more than `limit` bytes.
+    /// Stops at the end of the bytes, at a v2 batch, in front of a message that cannot be read,
+    /// or when `out` has more than 256 KiB: call again with the rest then. No message is unpacked
+    /// to more than `limit` bytes.
     ///
     /// # Errors
-    /// When a message cannot be read. What was read before it is in `out`.
+    /// When the first message cannot be read; `out` is as it was then.
     pub fn convert(
         &mut self,
         bytes: &[u8],
@@ -67,35 +81,44 @@ impl LegacyReader {
     ) -> Result<usize, RecordsError> {
         let mut writer = Writer { out, open: None, floor: 0 };
         let mut rest = bytes;
-        let result = loop {
-            if rest.is_empty() || writer.out.len() > limit {
-                break Ok(bytes.len() - rest.len());
+        while is_legacy(rest) && writer.out.len() <= ENOUGH {
+            let place = writer.place();
+            match self.convert_one(rest, decompressor, limit, &mut writer) {
+                Ok(after) => rest = after,
+                Err(error) => {
+                    writer.go_back(place);
+                    if rest.len() == bytes.len() {
+                        return Err(error);
+                    }
+                    break;
+                }
             }
-            if let Err(error) = self.convert_one(&mut rest, decompressor, limit, &mut writer) {
-                break Err(error);
-            }
-        };
+        }
         writer.close();
-        result
+        Ok(bytes.len() - rest.len())
     }
 
-    fn convert_one(
+    /// Converts the first message of `bytes`; yields what follows it.
+    fn convert_one<'a>(
         &mut self,
-        rest: &mut &[u8],
+        bytes: &'a [u8],
         decompressor: &mut Decompressor,
         limit: usize,
         writer: &mut Writer<'_>,
-    ) -> Result<(), RecordsError> {
-        let message = Message::take(rest)?;
+    ) -> Result<&'a [u8], RecordsError> {
+        let mut rest = bytes;
+        let message = Message::take(&mut rest)?;
         let codec = message.codec()?;
         if codec == Codec::None {
-            return writer.put(&message);
+            writer.put(&message)?;
+            return Ok(rest);
         }
         let packed = message.value.unwrap_or_default();
         decompressor
             .decompress_message(codec, packed, limit, &mut self.scratch)
             .map_err(|fault| message.codec_error(fault))?;
-        message.unwrap(self.scratch.as_slice(), writer)
+        message.unwrap(self.scratch.as_slice(), writer)?;
+        Ok(rest)
     }
 }
 
@@ -249,6 +272,7 @@ struct Writer<'a> {
 }
 
 /// The batch that is being written.
+#[derive(Clone, Copy)]
 struct Open {
     start: usize,
     base_offset: i64,
@@ -269,7 +293,25 @@ impl Open {
     }
 }
 
+/// What a writer had written at some time.
+struct Place {
+    len: usize,
+    open: Option<Open>,
+    floor: i64,
+}
+
 impl Writer<'_> {
+    fn place(&self) -> Place {
+        Place { len: self.out.len(), open: self.open, floor: self.floor }
+    }
+
+    /// Forgets what was written since, of a message that turned out to be broken half-way.
+    fn go_back(&mut self, place: Place) {
+        self.out.truncate(place.len);
+        self.open = place.open;
+        self.floor = place.floor;
+    }
+
     fn put(&mut self, message: &Message<'_>) -> Result<(), RecordsError> {
         if message.offset < self.floor {
             return Err(record_error(message.offset, Field::Offset, Fault::NotForward));

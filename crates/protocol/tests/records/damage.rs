@@ -46,13 +46,14 @@ fn every_flipped_bit_of_an_old_message_is_detected_or_moves_its_offset() {
         let convert = |bytes: &[u8]| {
             let mut out = Vec::new();
             let mut reader = LegacyReader::new();
-            reader.convert(bytes, &mut Decompressor::new(), 1 << 20, &mut out).map(|_| out)
+            let read = reader.convert(bytes, &mut Decompressor::new(), 1 << 20, &mut out);
+            read.ok().filter(|read| *read == bytes.len()).map(|_| out)
         };
         let good = convert(&bytes).expect("converts");
         let good = read(&good).expect("reads").len();
         // The offsets stand outside the checksums; in a plain set each message has one.
         for (at, bad) in flipped(&bytes) {
-            if let Ok(out) = convert(&bad) {
+            if let Some(out) = convert(&bad) {
                 assert!(at < 8 || name.ends_with("none"), "{name} {at}");
                 assert_eq!(read(&out).expect("reads").len(), good, "{name} {at}");
             }
