@@ -71,6 +71,8 @@ pub struct Consumer {
     starts: Starts,
     commit: Commit,
     stage: Stage,
+    /// Whether the shard's lanes are closed.
+    is_shard_closed: bool,
     cause: Option<Cause>,
     unfinished: u64,
     outputs: VecDeque<Output>,
@@ -94,6 +96,7 @@ impl Consumer {
             starts: Starts::new(config.policy, config.retry, rng.fork()),
             commit: Commit::new(config.commit, rng),
             stage: Stage::Running,
+            is_shard_closed: false,
             cause: None,
             unfinished: 0,
             config,
@@ -160,7 +163,7 @@ impl Consumer {
             }
             Report::Stopped { tp, gain, fault } => self.handle_stopped(now, &tp, gain, fault),
             Report::Stop => self.handle_shutdown(now, now.after(self.config.drain_timeout)),
-            Report::Closed => self.handle_closed(),
+            Report::Closed => self.is_shard_closed = true,
         }
         self.route(now);
     }
@@ -171,8 +174,8 @@ impl Consumer {
             self.cause.get_or_insert(Cause::ShardLost);
         }
         self.partitions.values_mut().for_each(|partition| partition.is_drained = true);
+        self.is_shard_closed = true;
         self.handle_shutdown(now, now.after(self.config.drain_timeout));
-        self.handle_closed();
         self.route(now);
     }
 

@@ -89,13 +89,6 @@ impl Consumer {
         }
     }
 
-    /// All lanes are closed.
-    pub(super) fn handle_closed(&mut self) {
-        if matches!(self.stage, Stage::Closing { .. }) {
-            self.finish();
-        }
-    }
-
     /// When every partition has stopped by itself there is nothing to wait for.
     pub(super) fn end_if_nothing_is_left(&mut self, now: Instant) {
         let is_over = self.partitions.values().all(|partition| partition.trouble.is_some());
@@ -123,7 +116,7 @@ impl Consumer {
             }
         }
         if let Stage::Closing { deadline } = self.stage
-            && deadline <= now
+            && (self.is_shard_closed || deadline <= now)
         {
             self.finish();
         }
