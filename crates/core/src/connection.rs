@@ -297,3 +297,6 @@ impl<C: Call> Connection<C> {
         self.outputs.push_back(Output::Close(fault.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests;
