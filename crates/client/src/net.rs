@@ -5,5 +5,7 @@ pub(crate) mod chunk;
 pub mod connector;
 pub(crate) mod lane;
 pub(crate) mod peer;
+#[cfg(test)]
+pub(crate) mod pipes;
 pub(crate) mod socket;
 pub(crate) mod traffic;
