@@ -16,6 +16,7 @@ mod offset_commit;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod transactions;
 
 use std::time::Duration;
 
@@ -83,6 +84,10 @@ pub(crate) fn answer(
         ApiKey::OffsetForLeaderEpoch => {
             with(cluster, call, reader, offset_for_leader_epoch::offset_for_leader_epoch)
         }
+        ApiKey::AddPartitionsToTxn => with(cluster, call, reader, transactions::add_partitions),
+        ApiKey::AddOffsetsToTxn => with(cluster, call, reader, transactions::add_offsets),
+        ApiKey::EndTxn => with(cluster, call, reader, transactions::end),
+        ApiKey::TxnOffsetCommit => with(cluster, call, reader, transactions::commit_offsets),
         ApiKey::DescribeConfigs => with(cluster, call, reader, configs::describe),
         ApiKey::IncrementalAlterConfigs => with(cluster, call, reader, configs::alter),
         ApiKey::CreatePartitions => {

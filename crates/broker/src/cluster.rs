@@ -49,7 +49,7 @@ pub struct Cluster {
     /// Fetches that may be able to answer now.
     pub(crate) woken: BTreeSet<ConnectionId>,
     outputs: VecDeque<Output>,
-    timers: BTreeMap<TimerKey, ConnectionId>,
+    timers: BTreeMap<TimerKey, Timer>,
     next_timer: u64,
     next_connection: u64,
 }
@@ -62,9 +62,20 @@ pub(crate) struct Node {
     pub(crate) state: NodeState,
 }
 
+/// What a deadline is for.
+#[derive(Clone, Debug)]
+enum Timer {
+    /// A fetch that waits, or an answer that is held back.
+    Connection(ConnectionId),
+    /// A transaction that takes too long, by its transactional id.
+    Transaction(String),
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum NodeState {
     Up,
+    /// Takes connections and bytes, and does nothing; the others think it is up.
+    Frozen,
     Down,
 }
 
@@ -160,12 +171,12 @@ impl Cluster {
     /// Time has passed. Harmless if called too early.
     pub fn handle_timeout(&mut self, now: Duration) {
         self.now = self.now.max(now);
-        while let Some((key, id)) = self.timers.first_key_value().map(|(key, id)| (*key, *id)) {
-            if key.0 > self.now {
-                break;
+        while self.poll_timeout().is_some_and(|at| at <= self.now) {
+            match self.timers.pop_first() {
+                Some((key, Timer::Connection(id))) => self.due(id, key),
+                Some((key, Timer::Transaction(id))) => self.transaction_due(&id, key),
+                None => break,
             }
-            self.timers.remove(&key);
-            self.due(id, key);
         }
         self.settle();
     }
@@ -190,7 +201,7 @@ impl Cluster {
     }
 
     pub(crate) fn is_up(&self, node: BrokerId) -> bool {
-        self.nodes.get(&node).is_some_and(|node| node.state == NodeState::Up)
+        self.nodes.get(&node).is_some_and(|node| node.state != NodeState::Down)
     }
 
     /// What the clock on the wall shows, in milliseconds since 1970.
@@ -200,13 +211,14 @@ impl Cluster {
     }
 
     /// Serves queued requests until one has to wait.
-    fn serve(&mut self, id: ConnectionId) {
+    pub(crate) fn serve(&mut self, id: ConnectionId) {
         while let Some(connection) = self.connections.get_mut(&id) {
-            if connection.busy.is_some() {
+            let node = connection.node;
+            let frozen = self.nodes.get(&node).is_some_and(|node| node.state == NodeState::Frozen);
+            if connection.busy.is_some() || frozen {
                 return;
             }
             let Some(frame) = connection.queue.pop_front() else { return };
-            let node = connection.node;
             if let Err(reason) = self.begin(id, node, frame) {
                 self.close(id, Some(reason));
             }
@@ -259,7 +271,7 @@ impl Cluster {
             Reply::Body(body) => self.finish(&call, body),
             Reply::Silent => self.outputs.push_back(Output::Done { connection: call.connection }),
             Reply::Wait { ask, until } => {
-                let due = self.set_timer(until, call.connection);
+                let due = self.set_timer(until, Timer::Connection(call.connection));
                 let id = call.connection;
                 let waiting = WaitingFetch { call, ask, due };
                 if let Some(connection) = self.connections.get_mut(&id) {
@@ -276,7 +288,8 @@ impl Cluster {
         if delay.is_zero() {
             return self.send(call.connection, answers, then);
         }
-        let due = self.set_timer(self.now.saturating_add(delay), call.connection);
+        let due =
+            self.set_timer(self.now.saturating_add(delay), Timer::Connection(call.connection));
         if let Some(connection) = self.connections.get_mut(&call.connection) {
             connection.busy = Some(Busy::Late { answers, then, due });
         }
@@ -300,11 +313,19 @@ impl Cluster {
         self.outputs.push_back(Output::Close { connection, reason });
     }
 
-    fn set_timer(&mut self, at: Duration, connection: ConnectionId) -> TimerKey {
+    fn set_timer(&mut self, at: Duration, timer: Timer) -> TimerKey {
         let key = (at, self.next_timer);
         self.next_timer += 1;
-        self.timers.insert(key, connection);
+        self.timers.insert(key, timer);
         key
+    }
+
+    pub(crate) fn transaction_timer(&mut self, after: Duration, id: &str) -> TimerKey {
+        self.set_timer(self.now.saturating_add(after), Timer::Transaction(id.to_owned()))
+    }
+
+    pub(crate) fn cancel_timer(&mut self, key: TimerKey) {
+        self.timers.remove(&key);
     }
 
     /// A connection's timer has come.

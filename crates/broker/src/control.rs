@@ -349,6 +349,27 @@ impl Cluster {
         self.elect_all();
     }
 
+    /// Freezes a node: it takes connections and requests and answers none, while the rest of the
+    /// cluster believes that it is up. Fetches that already wait are answered at their time.
+    pub fn freeze_node(&mut self, id: BrokerId) {
+        self.set_state(id, (NodeState::Up, NodeState::Frozen));
+    }
+
+    /// Lets a frozen node go on with all that was asked meanwhile.
+    pub fn thaw_node(&mut self, id: BrokerId) {
+        self.set_state(id, (NodeState::Frozen, NodeState::Up));
+        let here = self.connections.iter().filter(|(_, connection)| connection.node == id);
+        let here: Vec<_> = here.map(|(connection, _)| *connection).collect();
+        here.into_iter().for_each(|connection| self.serve(connection));
+        self.settle();
+    }
+
+    fn set_state(&mut self, id: BrokerId, (from, to): (NodeState, NodeState)) {
+        if let Some(node) = self.nodes.get_mut(&id).filter(|node| node.state == from) {
+            node.state = to;
+        }
+    }
+
     /// Gives every partition whose leader is down another one, if there is one.
     fn elect_all(&mut self) {
         let up = self.up();

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use crate::batch::Marker;
 use crate::code::ErrorCode;
 
 /// A group: its committed offsets and, for tests, members that live.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     pub(crate) offsets: BTreeMap<(String, i32), Committed>,
+    /// Offsets of transactions that have not ended, by producer id.
+    pending: BTreeMap<i64, BTreeMap<(String, i32), Committed>>,
     /// Member ids; all share one generation.
     members: BTreeMap<String, i32>,
 }
@@ -27,6 +30,24 @@ pub struct Committed {
 }
 
 impl Group {
+    /// Offsets that count when the producer's transaction commits.
+    pub(crate) fn pend(&mut self, producer: i64, place: (String, i32), committed: Committed) {
+        self.pending.entry(producer).or_default().insert(place, committed);
+    }
+
+    /// Whether a transaction that has not ended commits offsets of this partition.
+    pub(crate) fn is_pending(&self, place: &(String, i32)) -> bool {
+        self.pending.values().any(|offsets| offsets.contains_key(place))
+    }
+
+    /// The producer's transaction ended.
+    pub(crate) fn end_pending(&mut self, producer: i64, marker: Marker) {
+        let offsets = self.pending.remove(&producer).unwrap_or_default();
+        if marker == Marker::Commit {
+            self.offsets.extend(offsets);
+        }
+    }
+
     /// A member that lives, in this generation or member epoch.
     pub(crate) fn join(&mut self, member: &str, generation: i32) {
         self.members.insert(member.to_owned(), generation);

@@ -25,7 +25,7 @@ impl Broker {
             at.map(|(id, node)| (*id, node.state))
         });
         match node {
-            Some((id, NodeState::Up)) => Ok(self.pipe(id)),
+            Some((id, NodeState::Up | NodeState::Frozen)) => Ok(self.pipe(id)),
             Some((_, NodeState::Down)) => Err(io::ErrorKind::ConnectionRefused.into()),
             None => Err(io::ErrorKind::NotFound.into()),
         }

@@ -173,6 +173,13 @@ impl Broker {
     }
 }
 
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // Tasks of pipes are the caller's runtime's: they end when told to.
+        self.with(Cluster::close_connections);
+    }
+}
+
 /// What all tasks of a broker share: the machine, and where its answers go.
 pub(crate) struct Shared {
     state: Mutex<State>,

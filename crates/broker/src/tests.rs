@@ -11,6 +11,7 @@ mod replay;
 mod sessions;
 mod talk;
 mod topics;
+mod transactions;
 mod versions;
 #[cfg(feature = "tcp")]
 mod wire;

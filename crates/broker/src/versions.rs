@@ -36,30 +36,39 @@ impl Release {
     }
 }
 
-/// The newest versions, in the order 0.11, 1.1, 2.8, 3.9; -1 where a release lacks the API.
-/// 4.4 offers whatever this broker speaks.
-type Row = (ApiKey, [i16; 4]);
+/// The newest versions, in the order 0.11, 1.1, 2.8, 3.9, 4.4; -1 where a release lacks the API.
+type Row = (ApiKey, [i16; 5]);
 
-/// Every API that this broker answers.
-const TABLE: [Row; 17] = [
-    (ApiKey::Produce, [3, 5, 9, 11]),
-    (ApiKey::Fetch, [5, 7, 12, 17]),
-    (ApiKey::ListOffsets, [2, 2, 6, 9]),
-    (ApiKey::Metadata, [4, 5, 11, 12]),
-    (ApiKey::OffsetCommit, [3, 3, 8, 9]),
-    (ApiKey::OffsetFetch, [3, 3, 7, 9]),
-    (ApiKey::FindCoordinator, [1, 1, 3, 6]),
-    (ApiKey::ApiVersions, [1, 1, 3, 4]),
-    (ApiKey::CreateTopics, [2, 2, 7, 7]),
-    (ApiKey::DeleteTopics, [1, 1, 6, 6]),
-    (ApiKey::DeleteRecords, [0, 0, 2, 2]),
-    (ApiKey::InitProducerId, [0, 0, 4, 5]),
-    (ApiKey::OffsetForLeaderEpoch, [0, 0, 4, 4]),
-    (ApiKey::DescribeConfigs, [0, 1, 4, 4]),
-    (ApiKey::CreatePartitions, [-1, 0, 3, 3]),
-    (ApiKey::IncrementalAlterConfigs, [-1, -1, 1, 1]),
-    (ApiKey::DescribeCluster, [-1, -1, 0, 1]),
+/// Every API that this broker answers, as the releases' own tables have them. Where Kafka 4.4 goes
+/// on with versions for brokers alone or for a feature that is not offered here (transactions of
+/// KIP-890), the row stops before them.
+const TABLE: [Row; 21] = [
+    (ApiKey::Produce, [3, 5, 9, 11, 13]),
+    (ApiKey::Fetch, [5, 7, 12, 17, 18]),
+    (ApiKey::ListOffsets, [2, 2, 6, 9, 11]),
+    (ApiKey::Metadata, [4, 5, 11, 12, 13]),
+    (ApiKey::OffsetCommit, [3, 3, 8, 9, 10]),
+    (ApiKey::OffsetFetch, [3, 3, 7, 9, 10]),
+    (ApiKey::FindCoordinator, [1, 1, 3, 6, 6]),
+    (ApiKey::ApiVersions, [1, 1, 3, 4, 5]),
+    (ApiKey::CreateTopics, [2, 2, 7, 7, 7]),
+    (ApiKey::DeleteTopics, [1, 1, 6, 6, 6]),
+    (ApiKey::DeleteRecords, [0, 0, 2, 2, 2]),
+    (ApiKey::InitProducerId, [0, 0, 4, 5, 5]),
+    (ApiKey::OffsetForLeaderEpoch, [0, 0, 4, 4, 4]),
+    (ApiKey::AddPartitionsToTxn, [0, 0, 3, 3, 3]),
+    (ApiKey::AddOffsetsToTxn, [0, 0, 3, 4, 4]),
+    (ApiKey::EndTxn, [0, 0, 3, 4, 4]),
+    (ApiKey::TxnOffsetCommit, [0, 0, 3, 4, 4]),
+    (ApiKey::DescribeConfigs, [0, 1, 4, 4, 4]),
+    (ApiKey::CreatePartitions, [-1, 0, 3, 3, 3]),
+    (ApiKey::IncrementalAlterConfigs, [-1, -1, 1, 1, 1]),
+    (ApiKey::DescribeCluster, [-1, -1, 0, 1, 2]),
 ];
+
+/// Versions that Kafka 4 no longer offers, though this broker still speaks them: the oldest left.
+const RAISED: [(ApiKey, i16); 2] =
+    [(ApiKey::OffsetForLeaderEpoch, 2), (ApiKey::DescribeConfigs, 1)];
 
 /// What a release offers of one API: the oldest and the newest version.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -82,15 +91,15 @@ pub(crate) fn offer(release: Release, api: ApiKey) -> Option<Offer> {
     row_offer(row, release)
 }
 
-fn row_offer(&(api, [v0_11, v1_1, v2_8, v3_9]): &Row, release: Release) -> Option<Offer> {
+fn row_offer(&(api, [v0_11, v1_1, v2_8, v3_9, v4_4]): &Row, release: Release) -> Option<Offer> {
     let newest = match release {
         Release::V0_11 => v0_11,
         Release::V1_1 => v1_1,
         Release::V2_8 => v2_8,
         Release::V3_9 => v3_9,
-        Release::V4_4 => i16::MAX,
+        Release::V4_4 => v4_4,
     };
-    let spoken = api.api();
-    let max = newest.min(spoken.max);
-    (max >= spoken.min).then_some(Offer { api, min: spoken.min, max })
+    let raised = RAISED.iter().find(|(key, _)| *key == api && release >= Release::V4_4);
+    let min = raised.map_or_else(|| api.api().min, |(_, min)| *min);
+    (newest >= min).then_some(Offer { api, min, max: newest })
 }

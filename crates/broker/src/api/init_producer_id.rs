@@ -3,6 +3,8 @@
 //! Without a transactional id each request gets a new id. With one, the id stays, the epoch rises,
 //! and what was open is aborted. v3 says which id and epoch the client has.
 
+use std::time::Duration;
+
 use forebay_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
 use crate::cluster::Cluster;
@@ -15,7 +17,9 @@ pub(super) fn init_producer_id(
     request: InitProducerIdRequest,
 ) -> InitProducerIdResponse {
     let had = (request.producer_id, request.producer_epoch);
-    match init(cluster, call, request.transactional_id.as_deref(), had) {
+    let millis = u64::try_from(request.transaction_timeout_ms).unwrap_or_default();
+    let timeout = Duration::from_millis(millis);
+    match init(cluster, call, request.transactional_id.as_deref(), (had, timeout)) {
         Ok((producer_id, producer_epoch)) => InitProducerIdResponse {
             throttle_time_ms: call.throttle(),
             error_code: 0,
@@ -35,7 +39,7 @@ fn init(
     cluster: &mut Cluster,
     call: &Call,
     transactional_id: Option<&str>,
-    had: (i64, i16),
+    (had, timeout): ((i64, i16), Duration),
 ) -> Result<(i64, i16), ErrorCode> {
     if let Some(code) = call.forced() {
         return Err(code);
@@ -49,5 +53,5 @@ fn init(
     if cluster.coordinator_of(id) != Some(call.node) {
         return Err(ErrorCode::NOT_COORDINATOR);
     }
-    cluster.begin_producer(id, had)
+    cluster.begin_producer(id, had, timeout)
 }

@@ -47,7 +47,7 @@ fn forced(call: &Call) -> ErrorCode {
 }
 
 fn brokers(cluster: &Cluster) -> Vec<MetadataResponseBroker> {
-    let up = cluster.nodes.iter().filter(|(_, node)| node.state == NodeState::Up);
+    let up = cluster.nodes.iter().filter(|(_, node)| node.state != NodeState::Down);
     up.map(|(id, Node { host, port, .. })| MetadataResponseBroker {
         node_id: id.0,
         host: host.as_str().into(),

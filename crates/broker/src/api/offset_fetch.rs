@@ -3,13 +3,16 @@
 //! v2 asks for everything with null, v5 adds the leader epoch, v8 asks for several groups, v10 has
 //! topic ids. What was never committed is -1, and no error.
 
-use forebay_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
+use forebay_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
 use forebay_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
     OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use forebay_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse};
 use forebay_protocol::types::Uuid;
+use forebay_protocol::wire::Str;
 
 use crate::cluster::Cluster;
 use crate::code::ErrorCode;
@@ -19,71 +22,80 @@ use crate::topic::TopicRef;
 /// A topic as a request names it, with the partitions in question.
 type Question = (TopicRef, Vec<i32>);
 
+/// What is asked of one group.
+struct Asked<'a> {
+    group: &'a str,
+    /// `None` asks for all that was committed.
+    questions: Option<Vec<Question>>,
+    pending: Pending,
+}
+
+/// What to say of a partition that an open transaction commits.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Pending {
+    /// What was committed before.
+    Passed,
+    /// That the client should ask again.
+    Refused,
+}
+
 pub(super) fn offset_fetch(
     cluster: &mut Cluster,
     call: &Call,
     request: OffsetFetchRequest,
 ) -> OffsetFetchResponse {
     let throttle_time_ms = call.throttle();
+    let pending = if request.require_stable { Pending::Refused } else { Pending::Passed };
     if call.version >= 8 {
-        let groups = request.groups.iter().map(|group| group_answer(cluster, call, group));
+        let groups = request.groups.iter().map(|group| group_answer(cluster, call, group, pending));
         let groups = groups.collect();
         return OffsetFetchResponse { throttle_time_ms, groups, ..Default::default() };
     }
-    let questions = request.topics.map(|topics| {
-        let one = |topic: &_| {
-            let forebay_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic {
-                name,
-                partition_indexes,
-            } = topic;
-            (TopicRef::Name(name.as_str().to_owned()), partition_indexes.clone())
-        };
-        topics.iter().map(one).collect()
-    });
-    let error = refusal(cluster, call, &request.group_id);
-    let answers = answers(cluster, call, &request.group_id, (questions, error));
-    let topic = |(place, partitions): (TopicRef, Vec<OffsetFetchResponsePartitions>)| {
-        let name = match &place {
-            TopicRef::Name(name) => name.as_str().into(),
-            TopicRef::Id(_) => Default::default(),
-        };
-        let partitions = partitions.into_iter().map(old_form).collect();
-        OffsetFetchResponseTopic { name, partitions }
+    let question = |topic: &OffsetFetchRequestTopic| {
+        (TopicRef::Name(topic.name.as_str().to_owned()), topic.partition_indexes.clone())
     };
+    let questions = request.topics.map(|topics| topics.iter().map(question).collect());
+    let (answers, error) =
+        answers(cluster, call, Asked { group: &request.group_id, questions, pending });
     OffsetFetchResponse {
         throttle_time_ms,
-        topics: answers.into_iter().map(topic).collect(),
-        error_code: error.0,
+        topics: answers.into_iter().map(old_form).collect(),
+        error_code: if call.version >= 2 { error.0 } else { 0 },
         ..Default::default()
     }
 }
 
-fn old_form(partition: OffsetFetchResponsePartitions) -> OffsetFetchResponsePartition {
-    OffsetFetchResponsePartition {
+/// A topic as it stood before several groups could be asked for at once.
+fn old_form((place, partitions): Answered) -> OffsetFetchResponseTopic {
+    let name = match &place {
+        TopicRef::Name(name) => name.as_str().into(),
+        TopicRef::Id(_) => Str::default(),
+    };
+    let one = |partition: OffsetFetchResponsePartitions| OffsetFetchResponsePartition {
         partition_index: partition.partition_index,
         committed_offset: partition.committed_offset,
         committed_leader_epoch: partition.committed_leader_epoch,
         metadata: partition.metadata,
         error_code: partition.error_code,
-    }
+    };
+    OffsetFetchResponseTopic { name, partitions: partitions.into_iter().map(one).collect() }
 }
 
 fn group_answer(
     cluster: &mut Cluster,
     call: &Call,
     group: &OffsetFetchRequestGroup,
+    pending: Pending,
 ) -> OffsetFetchResponseGroup {
-    let questions = group.topics.as_ref().map(|topics| {
-        let one =
-            |topic: &forebay_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics| {
-                (TopicRef::of(&topic.name, topic.topic_id), topic.partition_indexes.clone())
-            };
-        topics.iter().map(one).collect()
-    });
-    let error = refusal(cluster, call, &group.group_id);
-    let answers = answers(cluster, call, &group.group_id, (questions, error));
-    let topics =
-        answers.into_iter().map(|(place, partitions)| named(cluster, call, &place, partitions));
+    let question = |topic: &OffsetFetchRequestTopics| {
+        (TopicRef::of(&topic.name, topic.topic_id), topic.partition_indexes.clone())
+    };
+    let questions = group.topics.as_ref().map(|topics| topics.iter().map(question).collect());
+    let (answers, error) =
+        answers(cluster, call, Asked { group: &group.group_id, questions, pending });
+    // Before v9 a refused group has nothing but its error.
+    let answers = answers.into_iter().filter(|_| error == ErrorCode::NONE);
+    let topics = answers.map(|answered| named(cluster, call, answered));
     OffsetFetchResponseGroup {
         topics: topics.collect(),
         group_id: group.group_id.clone(),
@@ -95,50 +107,43 @@ fn group_answer(
 fn named(
     cluster: &Cluster,
     call: &Call,
-    place: &TopicRef,
-    partitions: Vec<OffsetFetchResponsePartitions>,
+    (place, partitions): Answered,
 ) -> OffsetFetchResponseTopics {
-    let name = match place {
-        TopicRef::Name(name) => name.as_str(),
-        TopicRef::Id(_) => cluster.topics.name_of(place).unwrap_or_default(),
-    };
+    if call.version < 10 {
+        let name = cluster.topics.name_of(&place).map(Str::from).unwrap_or_default();
+        let name = match &place {
+            TopicRef::Name(asked) => asked.as_str().into(),
+            TopicRef::Id(_) => name,
+        };
+        return OffsetFetchResponseTopics { name, topic_id: Uuid::ZERO, partitions };
+    }
     let topic_id = match place {
-        TopicRef::Id(id) => *id,
-        TopicRef::Name(name) => cluster.topics.get(name).map_or(Uuid::ZERO, |topic| topic.id),
+        TopicRef::Id(id) => id,
+        TopicRef::Name(name) => cluster.topic_id(&name).unwrap_or(Uuid::ZERO),
     };
-    if call.version >= 10 {
-        return OffsetFetchResponseTopics { name: Default::default(), topic_id, partitions };
-    }
-    OffsetFetchResponseTopics { name: name.into(), topic_id: Uuid::ZERO, partitions }
+    OffsetFetchResponseTopics { name: Str::default(), topic_id, partitions }
 }
 
-fn refusal(cluster: &Cluster, call: &Call, group: &str) -> ErrorCode {
-    if let Some(code) = call.forced() {
-        return code;
-    }
-    let here = cluster.coordinator_of(group) == Some(call.node);
-    if here { ErrorCode::NONE } else { ErrorCode::NOT_COORDINATOR }
-}
+/// A topic and what is said of its partitions.
+type Answered = (TopicRef, Vec<OffsetFetchResponsePartitions>);
 
-/// What was committed for each question; for all that was committed when there is none.
-fn answers(
-    cluster: &mut Cluster,
-    call: &Call,
-    group: &str,
-    (questions, error): (Option<Vec<Question>>, ErrorCode),
-) -> Vec<(TopicRef, Vec<OffsetFetchResponsePartitions>)> {
-    // Up to v7 partitions carry the error too; before v2 they alone do.
-    if error != ErrorCode::NONE && call.version >= 8 {
-        return Vec::new();
-    }
-    let questions = questions.unwrap_or_else(|| everything(cluster, group));
+/// What was committed for each question, and the error of the group as a whole.
+fn answers(cluster: &mut Cluster, call: &Call, mut asked: Asked<'_>) -> (Vec<Answered>, ErrorCode) {
+    let here = cluster.coordinator_of(asked.group) == Some(call.node);
+    let elsewhere = if here { ErrorCode::NONE } else { ErrorCode::NOT_COORDINATOR };
+    let error = call.forced().unwrap_or(elsewhere);
+    let questions = asked.questions.take();
+    let questions = questions.unwrap_or_else(|| everything(cluster, asked.group));
     let mut answers = Vec::with_capacity(questions.len());
     for (place, partitions) in questions {
-        let one = |index| partition(cluster, call, group, (&place, index), error);
+        let one = |index| match error {
+            ErrorCode::NONE => partition(cluster, call, &asked, (&place, index)),
+            error => nothing(index, error),
+        };
         let partitions = partitions.into_iter().map(one).collect();
         answers.push((place, partitions));
     }
-    answers
+    (answers, error)
 }
 
 fn everything(cluster: &Cluster, group: &str) -> Vec<Question> {
@@ -154,38 +159,47 @@ fn everything(cluster: &Cluster, group: &str) -> Vec<Question> {
     questions
 }
 
+fn nothing(partition_index: i32, error: ErrorCode) -> OffsetFetchResponsePartitions {
+    OffsetFetchResponsePartitions {
+        partition_index,
+        committed_offset: -1,
+        committed_leader_epoch: -1,
+        metadata: Some(Str::default()),
+        error_code: error.0,
+    }
+}
+
 fn partition(
     cluster: &mut Cluster,
     call: &Call,
-    group: &str,
+    asked: &Asked<'_>,
     (place, index): (&TopicRef, i32),
-    error: ErrorCode,
 ) -> OffsetFetchResponsePartitions {
-    let mut answer = OffsetFetchResponsePartitions {
-        partition_index: index,
-        committed_offset: -1,
-        committed_leader_epoch: -1,
-        metadata: Some(Default::default()),
-        error_code: error.0,
-    };
     let name = match place {
         TopicRef::Name(name) => name.clone(),
         TopicRef::Id(_) => match cluster.topics.name_of(place) {
             Some(name) => name.to_owned(),
-            None => {
-                answer.error_code = ErrorCode::UNKNOWN_TOPIC_ID.0;
-                return answer;
-            }
+            None => return nothing(index, ErrorCode::UNKNOWN_TOPIC_ID),
         },
     };
     if let Some(code) = cluster.forced(call, &name, index) {
-        answer.error_code = code.0;
+        return nothing(index, code);
     }
-    let committed = cluster.groups.get(group).and_then(|group| group.offsets.get(&(name, index)));
-    if let (Some(committed), 0) = (committed, answer.error_code) {
-        answer.committed_offset = committed.offset;
-        answer.committed_leader_epoch = committed.leader_epoch;
-        answer.metadata = Some(committed.metadata.as_str().into());
+    let Some(group) = cluster.groups.get(asked.group) else {
+        return nothing(index, ErrorCode::NONE);
+    };
+    let place = (name, index);
+    if asked.pending == Pending::Refused && group.is_pending(&place) {
+        return nothing(index, ErrorCode::UNSTABLE_OFFSET_COMMIT);
     }
-    answer
+    let Some(committed) = group.offsets.get(&place) else {
+        return nothing(index, ErrorCode::NONE);
+    };
+    OffsetFetchResponsePartitions {
+        partition_index: index,
+        committed_offset: committed.offset,
+        committed_leader_epoch: committed.leader_epoch,
+        metadata: Some(committed.metadata.as_str().into()),
+        error_code: 0,
+    }
 }

@@ -129,6 +129,13 @@ fn append(
         let why = "zstd needs Produce v7 or later";
         return Err(Refusal::new(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE, why));
     }
+    if head.is_transactional() {
+        cluster.coordinator.may_write(&head, &name, index).map_err(|code| {
+            let id = head.producer_id;
+            let why = format!("no open transaction of producer {id} has this partition");
+            Refusal::new(code, why)
+        })?;
+    }
     cluster.has_room(bytes.len())?;
     let stamp = topic.is_some_and(Topic::stamps).then(|| cluster.wall_clock());
     let appended = cluster.topics.change(&name, index, |partition| {

@@ -13,7 +13,7 @@ use crate::versions::Release;
 impl Cluster {
     /// The node that controls the cluster: the first that is up.
     pub(crate) fn controller(&self) -> BrokerId {
-        let mut up = self.nodes.iter().filter(|(_, node)| node.state == NodeState::Up);
+        let mut up = self.nodes.iter().filter(|(_, node)| node.state != NodeState::Down);
         up.next().map_or(BrokerId(-1), |(id, _)| *id)
     }
 
@@ -30,7 +30,7 @@ impl Cluster {
 
     /// The nodes that are up, in order.
     pub(crate) fn up(&self) -> Vec<BrokerId> {
-        let up = self.nodes.iter().filter(|(_, node)| node.state == NodeState::Up);
+        let up = self.nodes.iter().filter(|(_, node)| node.state != NodeState::Down);
         up.map(|(id, _)| *id).collect()
     }
 
@@ -72,6 +72,9 @@ impl Cluster {
         index: i32,
         partition: &Partition,
     ) -> (Option<BrokerId>, i32) {
+        if self.stale.is_empty() {
+            return (partition.leader, partition.epoch);
+        }
         let stale = self.stale.get(&(topic.to_owned(), index)).copied();
         stale.unwrap_or((partition.leader, partition.epoch))
     }

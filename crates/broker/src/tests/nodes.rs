@@ -3,7 +3,7 @@
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::{CreateTopicsRequest, MetadataRequest, MetadataResponse};
 
-use super::talk::{Talk, batch, t0, topic_name};
+use super::talk::{Talk, batch, read, t0, topic_name};
 use crate::{BrokerId, ErrorCode, Options, Output, Release, TopicPartition};
 
 fn cluster(partitions: i32) -> Talk {
@@ -124,4 +124,18 @@ fn old_releases_change_topics_at_the_controller_alone() {
     assert_eq!(ErrorCode(code), ErrorCode::NOT_CONTROLLER);
     talk.reconnect(1);
     assert_eq!(talk.ask(2, &request).topics[0].error_code, 0);
+}
+
+#[test]
+fn a_frozen_node_answers_when_it_thaws() {
+    let mut talk = cluster(1);
+    talk.cluster.freeze_node(BrokerId(1));
+    let request = MetadataRequest::default().with_topics(None);
+    let asked = talk.send(9, &request);
+    talk.wait(60_000);
+    assert_eq!(talk.answer(), None);
+    assert!(talk.cluster.connect(BrokerId(1)).is_some(), "the system still takes connections");
+    talk.cluster.thaw_node(BrokerId(1));
+    let answer = talk.answer().expect("what was asked meanwhile is answered");
+    assert_eq!(read::<MetadataRequest>(9, asked, answer).brokers.len(), 3);
 }

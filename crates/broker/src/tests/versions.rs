@@ -25,7 +25,7 @@ use super::talk::{
     Talk, batch, body, fetch_request, frame, produce_request, t0, text, topic_name, values,
 };
 use crate::versions::offers;
-use crate::{ApiKey, BadRequest, Cluster, Options, Output, Release};
+use crate::{ApiKey, BadRequest, Cluster, ErrorCode, Options, Output, Release};
 
 /// Asks in every version that both codecs know, and hands each answer to `check`.
 fn each_version<R: Request>(
@@ -57,8 +57,23 @@ fn produce_works_in_every_version_that_names_topics() {
 }
 
 #[test]
+fn produce_names_topics_by_id_in_its_newest_version() {
+    let mut talk = Talk::start();
+    let topic_id = talk.by_id(fetch_request(&[(t0(), 0)])).topics[0].topic_id;
+    let mut request = produce_request(&t0(), batch(&["a"], None), -1);
+    request.topic_data[0].name = topic_name("");
+    request.topic_data[0].topic_id = topic_id;
+    let answer = talk.ask(13, &request);
+    assert_eq!(answer.responses[0].topic_id, topic_id);
+    assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+    talk.cluster.delete_topic("t").unwrap();
+    let gone = talk.ask(13, &request).responses[0].partition_responses[0].error_code;
+    assert_eq!(ErrorCode(gone), ErrorCode::UNKNOWN_TOPIC_ID);
+}
+
+#[test]
 fn fetch_carries_the_records_in_every_version() {
-    for version in 4..=17 {
+    for version in 4..=18 {
         let mut talk = Talk::start();
         talk.produce(&t0(), &["a", "b"]);
         let long = "x".repeat(10_000);
@@ -153,9 +168,8 @@ fn partitions_are_added_in_every_version() {
 fn offsets_are_listed_in_every_version() {
     let partition =
         ListOffsetsPartition::default().with_timestamp(-1).with_current_leader_epoch(-1);
-    let topic = ListOffsetsTopic::default()
-        .with_name(topic_name("t"))
-        .with_partitions(vec![partition.clone()]);
+    let topic =
+        ListOffsetsTopic::default().with_name(topic_name("t")).with_partitions(vec![partition]);
     each_version(
         (ApiKey::ListOffsets, 1..=10),
         |_| ListOffsetsRequest::default().with_topics(vec![topic.clone()]),
