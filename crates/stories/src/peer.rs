@@ -1,0 +1,111 @@
+//! How do other people's clients write and read a topic? Java's and librdkafka, as programs.
+
+mod java;
+mod kcat;
+
+use std::process::{Output, Stdio};
+
+use tokio::process::Command;
+
+use crate::stage::Stage;
+use crate::story::Ending;
+
+/// How a batch is compressed, by Kafka's names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Codec {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+impl Codec {
+    pub(crate) const ALL: [Self; 5] = [Self::None, Self::Gzip, Self::Snappy, Self::Lz4, Self::Zstd];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// Those that the broker can keep.
+    pub(crate) fn of(stage: &Stage) -> impl Iterator<Item = Self> {
+        let zstd = stage.broker().has_zstd();
+        Self::ALL.into_iter().filter(move |codec| zstd || *codec != Self::Zstd)
+    }
+}
+
+/// Somebody else's client. Record i of those it writes has the key `key-i`, the value `value-i`
+/// and a header `from` with the client's name; all go to partition 0.
+#[derive(Debug)]
+pub(crate) enum Peer {
+    Java(java::Java),
+    Librdkafka,
+}
+
+impl Peer {
+    /// Kafka's own client, of a release that still speaks with the broker.
+    pub(crate) async fn java(stage: &Stage) -> Result<Self, Ending> {
+        Ok(Self::Java(java::Java::for_broker(stage.broker()).await?))
+    }
+
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Java(_) => "java",
+            Self::Librdkafka => "librdkafka",
+        }
+    }
+
+    /// Writes records 0 to `count` - 1.
+    pub(crate) async fn write(
+        &self,
+        to: Topic<'_>,
+        codec: Codec,
+        count: u32,
+    ) -> Result<(), Ending> {
+        match self {
+            Self::Java(java) => java.write(to, codec, count).await,
+            Self::Librdkafka => kcat::write(to, codec, count).await,
+        }
+    }
+
+    /// Reads `count` records from the beginning: `offset|key|value|header=value,…` each.
+    pub(crate) async fn read(&self, from: Topic<'_>, count: u32) -> Result<Vec<String>, Ending> {
+        match self {
+            Self::Java(java) => java.read(from, count).await,
+            Self::Librdkafka => kcat::read(from, count).await,
+        }
+    }
+}
+
+/// A topic and where it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Topic<'a> {
+    pub(crate) bootstrap: &'a str,
+    pub(crate) name: &'a str,
+}
+
+/// What a peer printed; a peer that fails breaks the story off with its last words.
+async fn run(command: &mut Command, what: &'static str) -> Result<Output, Ending> {
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = command.output().await.map_err(|source| Ending::Io { what, source })?;
+    judge(output, what)
+}
+
+fn judge(output: Output, what: &'static str) -> Result<Output, Ending> {
+    if output.status.success() {
+        return Ok(output);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last: Vec<&str> = said.lines().rev().take(3).collect();
+    Err(Ending::Broken(format!("{what}: {}; {}", output.status, last.join(" / "))))
+}
+
+fn lines(output: &Output) -> Vec<String> {
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,48 @@
+//! How is librdkafka run? Through kcat, its command line.
+
+use std::fmt::Write as _;
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use super::{Codec, Topic, judge, lines, run};
+use crate::story::Ending;
+
+const WHAT: &str = "kcat";
+
+pub(crate) async fn write(to: Topic<'_>, codec: Codec, count: u32) -> Result<(), Ending> {
+    let io = |source| Ending::Io { what: WHAT, source };
+    let mut command = kcat(to);
+    command.args(["-P", "-z", codec.name(), "-K", "|", "-H", "from=librdkafka"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().map_err(io)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(records(count).as_bytes()).await.map_err(io)?;
+    }
+    judge(child.wait_with_output().await.map_err(io)?, WHAT).map(drop)
+}
+
+/// The reader checks our checksums too, which it would not by itself.
+pub(crate) async fn read(from: Topic<'_>, count: u32) -> Result<Vec<String>, Ending> {
+    let mut command = kcat(from);
+    command.args(["-C", "-q", "-e", "-o", "0", "-c", &count.to_string()]);
+    command.args(["-X", "check.crcs=true", "-f", "%o|%k|%s|%h\n"]);
+    Ok(lines(&run(&mut command, WHAT).await?))
+}
+
+fn kcat(topic: Topic<'_>) -> Command {
+    let mut command = Command::new("kcat");
+    command.args(["-b", topic.bootstrap, "-t", topic.name, "-p", "0"]);
+    command
+}
+
+/// One line per record, key and value apart by a bar.
+fn records(count: u32) -> String {
+    let mut text = String::new();
+    for i in 0..count {
+        // Writing to a string cannot fail.
+        let _written = writeln!(text, "key-{i}|value-{i}");
+    }
+    text
+}

@@ -1,0 +1,76 @@
+//! In which order are stories told? Broker by broker, so that each is started once and only one
+//! runs at a time; the report is sorted story by story.
+
+use std::time::{Duration, Instant};
+
+use crate::report::{Cell, Report, Verdict};
+use crate::stage::{Absence, Brokers, Kafka, Stage};
+use crate::stories::STORIES;
+use crate::story::{Ending, Story};
+
+/// Longest a story may take on one broker.
+const STORY_TIME_MAX: Duration = Duration::from_secs(180);
+
+pub(crate) async fn run(filter: &str, on: &str, kafka: Kafka) -> Report {
+    let stories: Vec<&Story> =
+        STORIES.iter().copied().filter(|story| story.name.contains(filter)).collect();
+    let mut cells = Vec::new();
+    for broker in Brokers::ALL.iter().filter(|broker| broker.name().contains(on)) {
+        cells.extend(on_broker(*broker, &stories, kafka).await);
+    }
+    let place = |cell: &Cell| stories.iter().position(|story| story.name == cell.story);
+    cells.sort_by_key(place);
+    Report { cells }
+}
+
+async fn on_broker(broker: Brokers, stories: &[&Story], kafka: Kafka) -> Vec<Cell> {
+    eprintln!("starting {}", broker.name());
+    match Stage::set(broker).await {
+        Ok(stage) => {
+            let mut cells = Vec::new();
+            for story in stories {
+                cells.push(tell(story, &stage).await);
+            }
+            stage.clear().await;
+            cells
+        }
+        Err(absence) => {
+            eprintln!("{}: {absence}", broker.name());
+            stories.iter().map(|story| absent(story, broker, &absence, kafka)).collect()
+        }
+    }
+}
+
+async fn tell(story: &Story, stage: &Stage) -> Cell {
+    let start = Instant::now();
+    let told = tokio::time::timeout(STORY_TIME_MAX, (story.tell)(stage)).await;
+    let (verdict, detail) = match told {
+        Ok(Ok(())) => (Verdict::Pass, String::new()),
+        Ok(Err(Ending::Client(error @ forebay::Error::NotOffered { .. }))) => {
+            (Verdict::NotOffered, error.to_string())
+        }
+        Ok(Err(ending)) => (Verdict::Fail, with_promise(story, &ending.to_string())),
+        Err(_) => (Verdict::Fail, with_promise(story, "it took longer than 180 s")),
+    };
+    let cell = Cell::new(story.name, stage.broker().name(), verdict, detail);
+    let cell = cell.lasting(start.elapsed());
+    eprintln!(
+        "  {} on {}: {:?} {:.1} s {}",
+        cell.story, cell.broker, verdict, cell.seconds, cell.detail
+    );
+    cell
+}
+
+/// A failure is read together with what was promised.
+fn with_promise(story: &Story, what: &str) -> String {
+    format!("{what} (promised: {})", story.promise)
+}
+
+/// A broker that could not start: a failure, unless it only lacks what nobody demanded.
+fn absent(story: &Story, broker: Brokers, absence: &Absence, kafka: Kafka) -> Cell {
+    let verdict = match (absence, kafka) {
+        (Absence::Tool { .. }, Kafka::IfThere) => Verdict::LeftOut,
+        (Absence::Tool { .. }, Kafka::Required) | (Absence::Start { .. }, _) => Verdict::Fail,
+    };
+    Cell::new(story.name, broker.name(), verdict, absence.to_string())
+}

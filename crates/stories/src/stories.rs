@@ -1,0 +1,37 @@
+//! Table. Every story there is; each has a file of its own, whose first line is its promise.
+
+mod every_codec;
+mod exchange;
+mod large_records;
+mod resume;
+mod slow_partition;
+
+use std::process::ExitCode;
+
+use crate::story::Story;
+
+/// In the order of the report.
+pub(crate) const STORIES: &[&Story] = &[
+    &every_codec::STORY,
+    &exchange::STORY,
+    &resume::STORY,
+    &slow_partition::STORY,
+    &large_records::STORY,
+];
+
+/// Plays the part of a story that needs a process of its own: `name word word …`.
+pub(crate) async fn play(part: &str) -> ExitCode {
+    let words: Vec<&str> = part.split_whitespace().collect();
+    let played = match words.as_slice() {
+        ["resume", words @ ..] => resume::play(words).await,
+        ["large-records", words @ ..] => large_records::play(words).await,
+        _ => return ExitCode::from(2),
+    };
+    match played {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(ending) => {
+            eprintln!("{ending}");
+            ExitCode::FAILURE
+        }
+    }
+}

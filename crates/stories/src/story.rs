@@ -1,0 +1,59 @@
+//! What is a story, and how may it end?
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::stage::Stage;
+
+/// A story being told.
+pub(crate) type Telling<'a> = Pin<Box<dyn Future<Output = Result<(), Ending>> + 'a>>;
+
+/// One promise to users and the function that shows that it is kept.
+pub(crate) struct Story {
+    /// A few words with hyphens; the file has the same with underscores.
+    pub(crate) name: &'static str,
+    /// The promise, as one sentence.
+    pub(crate) promise: &'static str,
+    /// Tells it on one broker.
+    pub(crate) tell: for<'a> fn(&'a Stage) -> Telling<'a>,
+}
+
+/// Why a story did not end well.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Ending {
+    /// The promise is broken.
+    #[error("{0}")]
+    Broken(String),
+    /// A client call failed.
+    #[error("{0}")]
+    Client(#[from] forebay::Error),
+    /// A child process, a file or a pipe failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Breaks the story off unless `holds`.
+pub(crate) fn expect(holds: Holds, say: impl FnOnce() -> String) -> Result<(), Ending> {
+    match holds {
+        Holds::Yes => Ok(()),
+        Holds::No => Err(Ending::Broken(say())),
+    }
+}
+
+/// Whether what a story claims is so.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Holds {
+    Yes,
+    No,
+}
+
+impl From<bool> for Holds {
+    fn from(holds: bool) -> Self {
+        if holds { Self::Yes } else { Self::No }
+    }
+}
