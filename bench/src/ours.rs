@@ -64,7 +64,8 @@ pub(crate) struct Options {
     /// End after so many seconds, whatever has come.
     #[arg(long)]
     seconds: Option<u64>,
-    /// Seconds before records are asked for and memory and time are counted.
+    /// Seconds to wait twice: before records are asked for and memory is looked at, and again
+    /// before the processor's share is taken.
     #[arg(long, default_value_t = 0)]
     settle: u64,
     /// Keep the process on this core.
@@ -88,7 +89,7 @@ struct Report {
     peak_rss_bytes: u64,
     /// Resident memory before the first record was asked for.
     settled_rss_bytes: u64,
-    /// Processor time by wall time after the settling.
+    /// Processor time by wall time from the settling to the last record.
     cpu_share: f64,
     budget_bytes: u64,
     budget_peak_bytes: u64,
@@ -134,10 +135,14 @@ async fn measure(options: &Options, meter: &Meter) -> Result<Report, Error> {
     // It lives as long as the process, so that handlers share it without counting references.
     let counters: &'static Counters =
         Box::leak(Box::new(Counters::new(options.partitions, options.records)));
-    let settled = settle(options).await;
+    settle(options).await;
+    let rss = meter::rss();
     let running = start(consumer, counters, options);
+    settle(options).await;
+    let (cpu, since) = (meter::cpu(), Meter::start());
     let stats = wait(&handle, counters, options).await?;
     let wall = meter.wall();
+    let busy = meter::cpu().saturating_sub(cpu).as_secs_f64() / since.wall().as_secs_f64();
     let summary = handle.close(CLOSE).await;
     running.await.map_err(|_| Error::Usage("the consumer's task panicked"))?;
     if let Some(cause) = &summary.cause {
@@ -146,7 +151,7 @@ async fn measure(options: &Options, meter: &Meter) -> Result<Report, Error> {
     if let Some(path) = &options.stats {
         std::fs::write(path, format!("{stats:#?}\n")).map_err(Error::io("write the stats"))?;
     }
-    Ok(report(options, (counters, &stats, &summary), (wall, settled)))
+    Ok(report(options, (counters, &stats, &summary), Seen { wall, rss, busy }))
 }
 
 fn builder(options: &Options) -> ConsumerBuilder {
@@ -169,17 +174,21 @@ fn fresh_group() -> String {
     format!("bench-{}", now.as_nanos())
 }
 
-/// Where memory and time are counted from.
+/// What is known before the consumer is closed.
 #[derive(Clone, Copy, Debug)]
-struct Settled {
+struct Seen {
+    /// To the last record.
+    wall: Duration,
+    /// Resident bytes before the first record was asked for.
     rss: u64,
-    cpu: Duration,
-    meter_at: Meter,
+    /// The share of a core since the settling.
+    busy: f64,
 }
 
-async fn settle(options: &Options) -> Settled {
-    tokio::time::sleep(Duration::from_secs(options.settle)).await;
-    Settled { rss: meter::rss(), cpu: meter::cpu(), meter_at: Meter::start() }
+async fn settle(options: &Options) {
+    if options.settle > 0 {
+        tokio::time::sleep(Duration::from_secs(options.settle)).await;
+    }
 }
 
 /// Starts the consumer with a handler that counts; its end is known by the handle.
@@ -241,23 +250,22 @@ async fn wait(
 fn report(
     options: &Options,
     (counters, stats, summary): (&Counters, &Stats, &Summary),
-    (wall, settled): (Duration, Settled),
+    seen: Seen,
 ) -> Report {
     let total = counters.total();
     let cpu = meter::cpu();
-    let busy = cpu.saturating_sub(settled.cpu).as_secs_f64();
     let committed = summary.partitions.iter().filter_map(|partition| partition.committed);
     Report {
         client: format!("forebay {:?}", options.api).to_lowercase(),
         records: total.records,
         bytes: total.bytes,
         checksum: total.checksum,
-        wall_s: wall.as_secs_f64(),
+        wall_s: seen.wall.as_secs_f64(),
         cpu_s: cpu.as_secs_f64(),
         cpu_ns_per_record: cpu.as_secs_f64() * 1e9 / as_f64(total.records.max(1)),
         peak_rss_bytes: meter::peak_rss(),
-        settled_rss_bytes: settled.rss,
-        cpu_share: busy / settled.meter_at.wall().as_secs_f64(),
+        settled_rss_bytes: seen.rss,
+        cpu_share: seen.busy,
         budget_bytes: stats.budget_bytes,
         budget_peak_bytes: stats.held_bytes_peak,
         fetched_over_delivered: as_f64(stats.bytes_read) / as_f64(stats.bytes_delivered.max(1)),

@@ -45,14 +45,14 @@ struct Probe {
     question: Question,
 }
 
-const fn memory(name: &'static str, codec: Codec, budget: usize) -> Probe {
+const fn memory(name: &'static str, codec: Codec, budget: usize, partitions: i32) -> Probe {
     let cell = Cell {
         name,
         source: Source::Replay,
         record_size: 1_000,
         records_per_batch: 100,
         codec,
-        partitions: 8,
+        partitions,
         records: 400_000_000,
         standard: true,
     };
@@ -60,17 +60,20 @@ const fn memory(name: &'static str, codec: Codec, budget: usize) -> Probe {
 }
 
 const fn idle(name: &'static str, partitions: i32) -> Probe {
-    let mut probe = memory(name, Codec::None, 128);
-    probe.cell.partitions = partitions;
+    let mut probe = memory(name, Codec::None, 128, partitions);
     probe.cell.records = 0;
     Probe { arguments: IDLING, question: Question::Idle, ..probe }
 }
 
-const PROBES: [Probe; 5] = [
-    memory("memory-32-none", Codec::None, 32),
-    memory("memory-32-zstd", Codec::Zstd, 32),
-    memory("memory-256-none", Codec::None, 256),
-    memory("memory-256-zstd", Codec::Zstd, 256),
+const PROBES: [Probe; 9] = [
+    memory("memory-32-none", Codec::None, 32, 8),
+    memory("memory-32-zstd", Codec::Zstd, 32, 8),
+    memory("memory-256-none", Codec::None, 256, 8),
+    memory("memory-256-zstd", Codec::Zstd, 256, 8),
+    memory("memory-32-none-x64", Codec::None, 32, 64),
+    memory("memory-32-zstd-x64", Codec::Zstd, 32, 64),
+    memory("memory-256-none-x64", Codec::None, 256, 64),
+    memory("memory-256-zstd-x64", Codec::Zstd, 256, 64),
     idle("idle-10000", 10_000),
 ];
 
