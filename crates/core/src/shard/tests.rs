@@ -1,1 +1,374 @@
-//! t
+//! Orders, runs and progress through the shard, and random lives of one against a model.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "each test looks at one kind of output")]
+
+use std::collections::BTreeMap;
+
+use forebay_protocol::types::{LeaderEpoch, Offset, Position, TopicPartition, Uuid};
+
+use super::*;
+use crate::fence::Gain;
+use crate::orders::{Order, ResetCause};
+use crate::run::{BlockNumber, Watermarks};
+
+const NOW: Instant = Instant::from_nanos(1);
+const BROKER: BrokerId = BrokerId(1);
+
+fn tp(partition: i32) -> TopicPartition {
+    TopicPartition::new("t", partition)
+}
+
+fn leader(broker: BrokerId) -> Leader {
+    Leader { broker, epoch: LeaderEpoch(1) }
+}
+
+fn gain(partition: i32, gain: u32, position: i64) -> Order {
+    Order::Gain {
+        tp: tp(partition),
+        gain: Gain(gain),
+        topic_id: Uuid::ZERO,
+        position: Position(position),
+        position_epoch: LeaderEpoch::UNKNOWN,
+        leader: Some(leader(BROKER)),
+    }
+}
+
+fn run(cursor: &Cursor, records: i64) -> BatchRun {
+    BatchRun {
+        slot: cursor.slot,
+        fence: cursor.fence,
+        from: cursor.position,
+        next: Position(cursor.position.0 + records),
+        epoch: LeaderEpoch(1),
+        bytes: vec![0; 100].into(),
+        watermarks: Watermarks::default(),
+        count: u32::try_from(records).ok(),
+    }
+}
+
+fn outputs(shard: &mut Shard) -> Vec<Output> {
+    std::iter::from_fn(|| shard.poll_output()).collect()
+}
+
+fn lent(outputs: &[Output]) -> Vec<Cursor> {
+    let lent = |output: &Output| match output {
+        Output::Lane(_, LaneOrder::Lend(cursor)) => Some(cursor.clone()),
+        _ => None,
+    };
+    outputs.iter().filter_map(lent).collect()
+}
+
+fn jobs(outputs: Vec<Output>) -> Vec<Job> {
+    let jobs = |output| match output {
+        Output::Jobs(_, jobs) => jobs,
+        _ => Vec::new(),
+    };
+    outputs.into_iter().flat_map(jobs).collect()
+}
+
+fn reports(outputs: Vec<Output>) -> Vec<Report> {
+    let report = |output| match output {
+        Output::Report(report) => Some(report),
+        _ => None,
+    };
+    outputs.into_iter().filter_map(report).collect()
+}
+
+fn word(job: &Job, done: Done) -> Progress {
+    Progress { slot: job.run.slot, fence: job.run.fence, block: job.block, done }
+}
+
+/// A shard with one partition, and its cursor.
+fn with_one() -> (Shard, Cursor) {
+    let mut shard = Shard::new(Config::default());
+    shard.handle_order(NOW, gain(0, 1, 0));
+    let cursor = lent(&outputs(&mut shard)).remove(0);
+    (shard, cursor)
+}
+
+#[test]
+fn a_gained_partition_is_lent_to_its_leader_and_its_runs_go_to_one_worker() {
+    let (mut shard, mut cursor) = with_one();
+    assert_eq!(cursor.position, Position(0));
+    let first = run(&cursor, 10);
+    cursor.position = first.next;
+    shard.handle_arrived(NOW, BROKER, vec![first, run(&cursor, 5)]);
+    let jobs = jobs(outputs(&mut shard));
+    assert_eq!(jobs.iter().map(|job| job.run.next.0).collect::<Vec<_>>(), [10, 15]);
+}
+
+#[test]
+fn a_frontier_is_told_on_the_tick_and_only_when_it_moved() {
+    let (mut shard, cursor) = with_one();
+    shard.handle_arrived(NOW, BROKER, vec![run(&cursor, 10)]);
+    let job = jobs(outputs(&mut shard)).remove(0);
+    shard.handle_progress(NOW, vec![word(&job, Done::All)]);
+    assert!(reports(outputs(&mut shard)).is_empty(), "not before the tick");
+
+    let tick = shard.poll_timeout().unwrap();
+    shard.handle_timeout(tick);
+
+    let told = reports(outputs(&mut shard));
+    assert!(matches!(told[..], [Report::Frontier { position: Position(10), .. }]), "{told:?}");
+    shard.handle_timeout(tick.after(Duration::from_secs(9)));
+    assert!(outputs(&mut shard).is_empty());
+}
+
+#[test]
+fn what_a_window_does_not_take_waits_and_then_holds_the_lane_back() {
+    let work = work::Config { window_bytes: 100, ..work::Config::default() };
+    let reservoir =
+        reservoir::Config { budget: 1000, share_min: 250, share_max: 250, ..Default::default() };
+    let mut shard = Shard::new(Config { work, reservoir, ..Config::default() });
+    shard.handle_order(NOW, gain(0, 1, 0));
+    let mut cursor = lent(&outputs(&mut shard)).remove(0);
+    let mut open = VecDeque::new();
+    let mut flows = Vec::new();
+    for _ in 0..5 {
+        let arrived = run(&cursor, 10);
+        cursor.position = arrived.next;
+        shard.handle_arrived(NOW, BROKER, vec![arrived]);
+        for output in outputs(&mut shard) {
+            match output {
+                Output::Jobs(_, jobs) => open.extend(jobs),
+                Output::Lane(_, LaneOrder::Flow(_, flow)) => flows.push(flow),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!((open.len(), flows.clone()), (1, vec![Flow::Hold]));
+    for _ in 0..4 {
+        let job = open.pop_front().unwrap();
+        shard.handle_progress(NOW, vec![word(&job, Done::All)]);
+        for output in outputs(&mut shard) {
+            match output {
+                Output::Jobs(_, jobs) => open.extend(jobs),
+                Output::Lane(_, LaneOrder::Flow(_, flow)) => flows.push(flow),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(flows, [Flow::Hold, Flow::Release]);
+}
+
+#[test]
+fn a_seek_drops_what_is_queued_and_refuses_what_is_late() {
+    let (mut shard, cursor) = with_one();
+    shard.handle_arrived(NOW, BROKER, vec![run(&cursor, 10)]);
+    let job = jobs(outputs(&mut shard)).remove(0);
+    shard.handle_order(
+        NOW,
+        Order::Seek {
+            tp: tp(0),
+            gain: Gain(1),
+            position: Position(500),
+            position_epoch: LeaderEpoch::UNKNOWN,
+        },
+    );
+    let recalled = outputs(&mut shard)
+        .iter()
+        .any(|output| matches!(output, Output::Lane(_, LaneOrder::Recall(_))));
+    assert!(recalled);
+    // Late: a run and progress of the old start.
+    shard.handle_arrived(NOW, BROKER, vec![run(&cursor, 3)]);
+    shard.handle_progress(NOW, vec![word(&job, Done::All)]);
+    shard.handle_returned(cursor.clone(), Returned::Recalled);
+
+    let again = lent(&outputs(&mut shard)).remove(0);
+
+    assert_eq!(again.position, Position(500));
+    assert!(cursor.fence < again.fence);
+    shard.handle_timeout(NOW.after(Duration::from_secs(1)));
+    assert!(reports(outputs(&mut shard)).is_empty(), "nothing of the old start counts");
+}
+
+#[test]
+fn a_leader_that_moves_gets_the_cursor_where_the_old_one_left_it() {
+    let (mut shard, mut cursor) = with_one();
+    let to = leader(BrokerId(2));
+    shard.handle_order(NOW, Order::Leader { tp: tp(0), gain: Gain(1), leader: Some(to) });
+    let arrived = run(&cursor, 10);
+    cursor.position = arrived.next;
+    shard.handle_arrived(NOW, BROKER, vec![arrived]);
+    shard.handle_returned(cursor, Returned::Recalled);
+    let again = lent(&outputs(&mut shard)).remove(0);
+    assert_eq!((again.leader, again.position), (to, Position(10)));
+}
+
+#[test]
+fn a_drain_waits_for_open_work_and_tells_what_was_left_at_its_deadline() {
+    for finishes in [true, false] {
+        let (mut shard, cursor) = with_one();
+        shard.handle_arrived(NOW, BROKER, vec![run(&cursor, 10)]);
+        let job = jobs(outputs(&mut shard)).remove(0);
+        let deadline = NOW.after(Duration::from_secs(5));
+        shard.handle_order(NOW, Order::Drain { tp: tp(0), gain: Gain(1), deadline });
+        assert!(reports(outputs(&mut shard)).is_empty());
+
+        let (expected, left) = if finishes {
+            shard.handle_progress(NOW, vec![word(&job, Done::All)]);
+            (Position(10), 0)
+        } else {
+            shard.handle_progress(NOW, vec![word(&job, Done::UpTo(Position(4)))]);
+            shard.handle_timeout(shard.poll_timeout().unwrap());
+            shard.handle_timeout(deadline);
+            (Position(4), 6)
+        };
+
+        let told = reports(outputs(&mut shard)).pop().unwrap();
+        let Report::Drained { position, unfinished, .. } = told else { panic!("{told:?}") };
+        assert_eq!((position, unfinished), (expected, left));
+        assert!(shard.slots().is_empty());
+    }
+}
+
+#[test]
+fn a_bad_batch_is_fetched_again_once_and_then_stops_its_partition() {
+    let (mut shard, cursor) = with_one();
+    let bad = || Ended::BadBatch { base: Offset(0), last: Offset(9), reason: "crc".into() };
+    shard.handle_arrived(NOW, BROKER, vec![run(&cursor, 10)]);
+    let job = jobs(outputs(&mut shard)).remove(0);
+    let ended = Done::Ended { at: Position(0), why: bad() };
+    shard.handle_progress(NOW, vec![word(&job, ended.clone())]);
+    shard.handle_returned(cursor, Returned::Recalled);
+    let again = lent(&outputs(&mut shard)).remove(0);
+    assert_eq!(again.position, Position(0), "back to the frontier");
+
+    shard.handle_arrived(NOW, BROKER, vec![run(&again, 10)]);
+    let job = jobs(outputs(&mut shard)).remove(0);
+    shard.handle_progress(NOW, vec![word(&job, ended)]);
+
+    let told = reports(outputs(&mut shard)).pop().unwrap();
+    assert!(matches!(told, Report::Stopped { fault: Fault::Corrupt { .. }, .. }), "{told:?}");
+    shard.handle_returned(again, Returned::Recalled);
+    assert!(lent(&outputs(&mut shard)).is_empty(), "it stays stopped");
+}
+
+#[test]
+fn a_lost_partition_is_forgotten_at_once_and_reports_nothing() {
+    let (mut shard, cursor) = with_one();
+    shard.handle_arrived(NOW, BROKER, vec![run(&cursor, 10)]);
+    let job = jobs(outputs(&mut shard)).remove(0);
+    shard.handle_order(NOW, Order::Lost { tp: tp(0), gain: Gain(1) });
+    shard.handle_progress(NOW, vec![word(&job, Done::All)]);
+    shard.handle_timeout(NOW.after(Duration::from_secs(1)));
+    assert!(reports(outputs(&mut shard)).is_empty());
+}
+
+#[test]
+fn a_reset_is_asked_for_and_waited_for() {
+    let (mut shard, cursor) = with_one();
+    let cause = ResetCause::OutOfRange { log_start: Offset(5), high_watermark: Offset(9) };
+    shard.handle_returned(cursor, Returned::NeedsReset(cause));
+    let told = reports(outputs(&mut shard)).pop().unwrap();
+    assert!(matches!(told, Report::NeedsReset { .. }));
+    // A leader's change alone does not make it go on.
+    let moved = Order::Leader { tp: tp(0), gain: Gain(1), leader: Some(leader(BrokerId(3))) };
+    shard.handle_order(NOW, moved);
+    assert!(lent(&outputs(&mut shard)).is_empty());
+}
+
+/// What really happened to each offset of one partition, whatever the shard says.
+#[derive(Default)]
+struct Truth {
+    /// Offsets whose handler ended well, under any start.
+    done: BTreeMap<i64, u32>,
+}
+
+/// One random life: fetches, progress in any order, seeks back, leader moves, pauses, and a drain.
+fn live(seed: u64) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut shard = Shard::new(Config::default());
+    shard.handle_order(NOW, gain(0, 1, 0));
+    let (mut lane, mut open, mut truth) = (None::<Cursor>, Vec::<Job>::new(), Truth::default());
+    let (mut now, mut told) = (NOW, Position(0));
+    for step in 0..400 {
+        now = now.after(Duration::from_millis(rng.u64(0..40)));
+        match rng.u8(0..20) {
+            0..8 => {
+                if let Some(cursor) = lane.as_mut() {
+                    let arrived = run(cursor, rng.i64(1..20));
+                    cursor.position = arrived.next;
+                    shard.handle_arrived(now, cursor.leader.broker, vec![arrived]);
+                }
+            }
+            8..16 if !open.is_empty() => {
+                let job = open.swap_remove(rng.usize(..open.len()));
+                for offset in job.run.from.0..job.run.next.0 {
+                    *truth.done.entry(offset).or_default() += 1;
+                }
+                shard.handle_progress(now, vec![word(&job, Done::All)]);
+            }
+            16 => {
+                let back = Position((told.0 - rng.i64(0..30)).max(0));
+                told = back;
+                let position_epoch = LeaderEpoch::UNKNOWN;
+                let gain = Gain(1);
+                shard.handle_order(
+                    now,
+                    Order::Seek { tp: tp(0), gain, position: back, position_epoch },
+                );
+            }
+            17 => {
+                let to = leader(BrokerId(rng.i32(1..4)));
+                shard.handle_order(
+                    now,
+                    Order::Leader { tp: tp(0), gain: Gain(1), leader: Some(to) },
+                );
+            }
+            18 => shard.handle_order(now, Order::Pause { tp: tp(0) }),
+            19 => shard.handle_order(now, Order::Resume { tp: tp(0) }),
+            _ => shard.handle_timeout(now),
+        }
+        carry_out(&mut shard, &mut lane, &mut open, &mut told, &truth, (seed, step));
+    }
+}
+
+fn carry_out(
+    shard: &mut Shard,
+    lane: &mut Option<Cursor>,
+    open: &mut Vec<Job>,
+    told: &mut Position,
+    truth: &Truth,
+    place: (u64, u32),
+) {
+    while let Some(output) = shard.poll_output() {
+        match output {
+            Output::Lane(_, LaneOrder::Lend(cursor)) => {
+                assert!(lane.is_none(), "one owner at a time: {place:?}");
+                *lane = Some(cursor);
+            }
+            Output::Lane(_, LaneOrder::Recall(_)) => {
+                if let Some(cursor) = lane.take() {
+                    shard.handle_returned(cursor, Returned::Recalled);
+                }
+            }
+            Output::Jobs(_, jobs) => open.extend(jobs),
+            Output::Report(Report::Frontier { position, .. }) => {
+                for offset in told.0..position.0 {
+                    assert!(truth.done.contains_key(&offset), "{offset} is not done: {place:?}");
+                }
+                *told = position;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn in_a_thousand_lives_no_frontier_passes_a_record_that_is_not_done() {
+    (0..1000).for_each(live);
+}
+
+#[test]
+fn block_numbers_of_jobs_count_up() {
+    let (mut shard, mut cursor) = with_one();
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        let arrived = run(&cursor, 1);
+        cursor.position = arrived.next;
+        shard.handle_arrived(NOW, BROKER, vec![arrived]);
+        numbers.extend(jobs(outputs(&mut shard)).iter().map(|job| job.block));
+    }
+    assert_eq!(numbers, [BlockNumber(0), BlockNumber(1), BlockNumber(2)]);
+}
