@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::perf;
+use crate::command::{broker, demo, perf};
 
 pub(crate) mod parse;
 
@@ -58,6 +58,12 @@ pub(crate) struct Servers {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Fill a topic, process it, and check that nothing was lost, repeated or reordered
+    #[command(after_help = demo::AFTER)]
+    Demo(demo::Options),
+    /// Run a broker for tests and trials in this process
+    #[command(after_help = broker::AFTER)]
+    Broker(broker::Options),
     /// Measure what a client costs
     #[command(subcommand)]
     Perf(Perf),

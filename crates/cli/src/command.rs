@@ -4,10 +4,13 @@ use crate::args::{Arguments, Command, Perf, Shared};
 use crate::error::CliError;
 use crate::signals::Stop;
 
+pub(crate) mod broker;
 mod connect;
+pub(crate) mod demo;
 mod leftovers;
 pub(crate) mod perf;
 mod runtime;
+mod watch;
 
 /// How a command ended that did not fail with an error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,6 +31,8 @@ pub(crate) struct Surroundings {
 pub(crate) fn run(arguments: Arguments, stop: Stop) -> Result<Ending, CliError> {
     let around = Surroundings { shared: arguments.shared, stop };
     match arguments.command {
+        Command::Demo(options) => demo::run(&options, &around),
+        Command::Broker(options) => broker::run(&options, &around),
         Command::Perf(Perf::Consume(options)) => perf::run(&options, &around),
     }
 }

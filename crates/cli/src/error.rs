@@ -1,6 +1,7 @@
 //! What can go wrong for who types a command: what happened, what was expected, what to do.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -27,6 +28,15 @@ pub(crate) enum CliError {
          or ask for fewer"
     )]
     RanDry { topic: String, found: u64, wanted: u64, after: Duration },
+    #[error("cannot listen on {address}: {source}; take another --port, or 0 for a free one")]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error(
+        "the records would take {bytes} bytes and the broker in this process keeps {limit} at \
+         most; ask for fewer, or name a cluster with --bootstrap-servers"
+    )]
+    TooMuch { bytes: u64, limit: u64 },
+    #[error("the broker in this process ended before its time; RUST_LOG=warn shows why")]
+    BrokerGone,
     #[error("the consumer ended before its work was done; RUST_LOG=forebay=debug shows why")]
     EndedEarly,
 }
@@ -39,11 +49,6 @@ impl CliError {
 
     /// Whether our reader has gone, which is no error.
     pub(crate) fn is_broken_pipe(&self) -> bool {
-        let kind = match self {
-            Self::Output(source) => Some(source.kind()),
-            Self::Json(source) => source.io_error_kind(),
-            _ => None,
-        };
-        kind == Some(io::ErrorKind::BrokenPipe)
+        matches!(self, Self::Output(source) if source.kind() == io::ErrorKind::BrokenPipe)
     }
 }

@@ -8,6 +8,7 @@ mod command;
 mod error;
 mod meter;
 mod output;
+mod progress;
 mod signals;
 
 use std::io::Write;

@@ -44,11 +44,6 @@ impl Stop {
             std::future::pending().await
         }
     }
-
-    /// Whether the user wants an end.
-    pub(crate) fn is_requested(&self) -> bool {
-        *self.0.borrow()
-    }
 }
 
 /// The two signals that mean the same.

@@ -3,7 +3,6 @@
 
 mod count;
 mod report;
-mod watch;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +14,7 @@ use forebay::{
 
 use self::count::Counters;
 use self::report::{Figures, Report};
-use self::watch::{Look, Watch};
+use super::watch::{Look, Watch};
 use super::{Ending, Surroundings, connect, leftovers, runtime};
 use crate::args::{Servers, parse};
 use crate::error::CliError;
@@ -205,7 +204,7 @@ async fn pull(
         }
         counters.batch(&batch);
         // A partition that was lost shows in the summary.
-        drop(batch.ack());
+        batch.ack().ok();
     }
     Ok(())
 }

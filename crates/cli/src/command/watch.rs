@@ -8,7 +8,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_mi
 
 /// Waits for a counter to reach a number.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     wanted: u64,
     seen: u64,
     began: Instant,
@@ -17,20 +17,20 @@ pub(super) struct Watch {
 
 /// What a look showed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Look {
+pub(crate) enum Look {
     Enough,
     /// Look again after this.
     Again(Duration),
 }
 
 impl Watch {
-    pub(super) fn new(wanted: u64) -> Self {
+    pub(crate) fn new(wanted: u64) -> Self {
         let now = Instant::now();
         Self { wanted, seen: 0, began: now, moved: now }
     }
 
     /// The counter stands at `count` now.
-    pub(super) fn look(&mut self, count: u64) -> Look {
+    pub(crate) fn look(&mut self, count: u64) -> Look {
         let now = Instant::now();
         if count != self.seen {
             (self.seen, self.moved) = (count, now);
@@ -43,12 +43,12 @@ impl Watch {
     }
 
     /// How long the counter has not moved.
-    pub(super) fn idle(&self) -> Duration {
+    pub(crate) fn idle(&self) -> Duration {
         self.moved.elapsed()
     }
 
     /// Where the counter stood at the last look.
-    pub(super) const fn seen(&self) -> u64 {
+    pub(crate) const fn seen(&self) -> u64 {
         self.seen
     }
 }
