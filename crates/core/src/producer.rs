@@ -270,6 +270,7 @@ impl Producer {
         let result = match verdict {
             Verdict::Stored(offset) => {
                 partition.backoff.succeed();
+                partition.is_known = true;
                 Ok(offset)
             }
             Verdict::Failed(failure) => {

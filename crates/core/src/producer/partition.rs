@@ -57,6 +57,10 @@ pub(super) struct Partition {
     pub(super) in_flight: VecDeque<Batch>,
     pub(super) identity: Option<Identity>,
     next_sequence: i32,
+    /// Whether the leader has stored anything under this identity. A leader that knows nothing of
+    /// a producer takes whichever of its sequences comes first: were a first batch refused (the
+    /// topic is new, say) and the second one on its way taken, the first could never be stored.
+    pub(super) is_known: bool,
     /// A gap is in the sequence: a new identity is needed before anything more is sent.
     pub(super) is_broken: bool,
     pub(super) not_before: Instant,
@@ -70,6 +74,7 @@ impl Partition {
             in_flight: VecDeque::new(),
             identity: None,
             next_sequence: 0,
+            is_known: false,
             is_broken: false,
             not_before: Instant::from_nanos(0),
             backoff,
@@ -79,7 +84,9 @@ impl Partition {
     /// Whether its first batch may leave, as far as order and back-off go.
     pub(super) fn may_send(&self, now: Instant, max_in_flight: usize) -> bool {
         let is_resend = self.queue.front().is_some_and(|batch| batch.stamp.is_some());
-        let limit = if is_resend || 0 < self.backoff.failures() { 1 } else { max_in_flight };
+        let is_first = self.identity.is_some() && !self.is_known;
+        let careful = is_resend || is_first || 0 < self.backoff.failures();
+        let limit = if careful { 1 } else { max_in_flight };
         !self.queue.is_empty()
             && !self.is_broken
             && self.not_before <= now
@@ -121,6 +128,7 @@ impl Partition {
         self.is_broken = false;
         self.identity = None;
         self.next_sequence = 0;
+        self.is_known = false;
         let (doubtful, sure) = self.queue.drain(..).partition(|batch| batch.in_doubt);
         self.queue = sure;
         self.queue.iter_mut().for_each(|batch| batch.stamp = None);

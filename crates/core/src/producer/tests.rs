@@ -55,6 +55,15 @@ fn identified() -> Producer {
     producer
 }
 
+/// A leader has stored the first batch, ten records under number 0.
+fn known() -> Producer {
+    let mut producer = identified();
+    let first = sent(&mut producer)[0].0;
+    producer.handle_answer(at(0), first, told(0));
+    outputs(&mut producer);
+    producer
+}
+
 fn sent(producer: &mut Producer) -> Vec<(RequestId, Vec<(u64, i32)>)> {
     let mut sent = Vec::new();
     for output in outputs(producer) {
@@ -82,18 +91,34 @@ fn done(producer: &mut Producer) -> Vec<(u64, Result<Option<Offset>, Failure>)> 
 
 #[test]
 fn sequences_count_records_and_five_requests_are_on_their_way_at_most() {
-    let mut producer = identified();
+    let mut producer = known();
     for id in 1..8 {
         producer.handle_batch(at(0), &tp(0), BatchId(id), (10, 100));
     }
     let requests = sent(&mut producer);
     let batches: Vec<_> = requests.iter().flat_map(|(_, batches)| batches.clone()).collect();
-    assert_eq!(batches, [(0, 0), (1, 10), (2, 20), (3, 30), (4, 40)]);
+    assert_eq!(batches, [(1, 10), (2, 20), (3, 30), (4, 40), (5, 50)]);
     producer.handle_answer(at(1), requests[0].0, told(0));
     assert_eq!(
         outputs(&mut producer)[0],
-        Output::Done { batch: BatchId(0), result: Ok(Some(Offset(100))) }
+        Output::Done { batch: BatchId(1), result: Ok(Some(Offset(100))) }
     );
+}
+
+#[test]
+fn until_a_leader_has_stored_a_first_batch_no_second_one_leaves() {
+    let mut producer = identified();
+    producer.handle_batch(at(0), &tp(0), BatchId(1), (10, 100));
+    let first = sent(&mut producer);
+    assert_eq!(first[0].1, [(0, 0)]);
+    assert_eq!(first.len(), 1);
+    // The topic is new and its leader does not know it yet.
+    producer.handle_answer(at(1), first[0].0, told(3));
+    producer.handle_timeout(at(200));
+    let again = sent(&mut producer);
+    assert_eq!(again.iter().map(|(_, batches)| batches.clone()).collect::<Vec<_>>(), [[(0, 0)]]);
+    producer.handle_answer(at(201), again[0].0, told(0));
+    assert_eq!(sent(&mut producer)[0].1, [(1, 10)]);
 }
 
 #[test]
@@ -111,8 +136,10 @@ fn a_lost_answer_is_sent_again_under_the_same_sequence_and_a_duplicate_is_succes
 
 #[test]
 fn retries_keep_the_order_and_go_one_at_a_time_until_one_succeeds() {
-    let mut producer = identified();
-    producer.handle_batch(at(0), &tp(0), BatchId(1), (10, 100));
+    let mut producer = known();
+    for id in 1..3 {
+        producer.handle_batch(at(0), &tp(0), BatchId(id), (10, 100));
+    }
     let requests = sent(&mut producer);
     producer.handle_answer(at(1), requests[0].0, told(6));
     producer.handle_answer(at(1), requests[1].0, told(45));
@@ -120,24 +147,26 @@ fn retries_keep_the_order_and_go_one_at_a_time_until_one_succeeds() {
     producer.handle_timeout(at(50));
     let again = sent(&mut producer);
     assert_eq!(again.len(), 1);
-    assert_eq!(again[0].1, [(0, 0)]);
+    assert_eq!(again[0].1, [(1, 10)]);
     producer.handle_answer(at(51), again[0].0, told(0));
     let next = sent(&mut producer);
-    assert_eq!(next[0].1, [(1, 10)]);
+    assert_eq!(next[0].1, [(2, 20)]);
 }
 
 #[test]
 fn a_refused_batch_fails_alone_and_the_partition_goes_on_under_a_new_identity() {
-    let mut producer = identified();
-    producer.handle_batch(at(0), &tp(0), BatchId(1), (10, 100));
+    let mut producer = known();
+    for id in 1..3 {
+        producer.handle_batch(at(0), &tp(0), BatchId(id), (10, 100));
+    }
     let requests = sent(&mut producer);
     producer.handle_answer(at(1), requests[0].0, told(10));
-    assert_eq!(done(&mut producer), [(0, Err(Failure::Refused { code: 10 }))]);
+    assert_eq!(done(&mut producer), [(1, Err(Failure::Refused { code: 10 }))]);
     producer.handle_answer(at(1), requests[1].0, told(45));
     assert_eq!(outputs(&mut producer), [Output::InitProducerId]);
     producer.handle_identity(at(2), Some(Identity { id: 8, epoch: 0 }));
     let next = sent(&mut producer);
-    assert_eq!(next[0].1, [(1, 0)]);
+    assert_eq!(next[0].1, [(2, 0)]);
 }
 
 #[test]
@@ -160,13 +189,12 @@ fn a_request_carries_one_batch_per_partition_and_no_more_than_its_bytes() {
     outputs(&mut producer);
     producer.handle_batch(at(0), &tp(1), BatchId(1), (1, 900));
     assert_eq!(sent(&mut producer).len(), 1);
-    let mut producer = start(CONFIG);
-    for (id, partition) in [(0, 0), (1, 1), (2, 0)] {
+    let mut producer = known();
+    for (id, partition) in [(1, 0), (2, 1), (3, 0)] {
         producer.handle_batch(at(0), &tp(partition), BatchId(id), (1, 600));
     }
-    producer.handle_identity(at(0), Some(Identity { id: 7, epoch: 0 }));
     let requests: Vec<_> = sent(&mut producer).into_iter().map(|(_, batches)| batches).collect();
-    assert_eq!(requests, [vec![(0, 0)], vec![(1, 0)], vec![(2, 1)]]);
+    assert_eq!(requests, [vec![(1, 10)], vec![(2, 0)], vec![(3, 11)]]);
 }
 
 /// A leader as Kafka's: sequences per producer, duplicates known, gaps refused.
