@@ -268,11 +268,14 @@ fn a_reset_is_asked_for_and_waited_for() {
     assert!(lent(&outputs(&mut shard)).is_empty());
 }
 
-/// What really happened to each offset of one partition, whatever the shard says.
+/// The world around one shard: its lane, its worker, and what really happened to each offset.
 #[derive(Default)]
-struct Truth {
+struct World {
+    lane: Option<Cursor>,
+    open: Vec<Job>,
     /// Offsets whose handler ended well, under any start.
     done: BTreeMap<i64, u32>,
+    told: Position,
 }
 
 /// One random life: fetches, progress in any order, seeks back, leader moves, pauses, and a drain.
@@ -280,28 +283,27 @@ fn live(seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut shard = Shard::new(Config::default());
     shard.handle_order(NOW, gain(0, 1, 0));
-    let (mut lane, mut open, mut truth) = (None::<Cursor>, Vec::<Job>::new(), Truth::default());
-    let (mut now, mut told) = (NOW, Position(0));
+    let (mut now, mut world) = (NOW, World::default());
     for step in 0..400 {
         now = now.after(Duration::from_millis(rng.u64(0..40)));
         match rng.u8(0..20) {
             0..8 => {
-                if let Some(cursor) = lane.as_mut() {
+                if let Some(cursor) = world.lane.as_mut() {
                     let arrived = run(cursor, rng.i64(1..20));
                     cursor.position = arrived.next;
                     shard.handle_arrived(now, cursor.leader.broker, vec![arrived]);
                 }
             }
-            8..16 if !open.is_empty() => {
-                let job = open.swap_remove(rng.usize(..open.len()));
+            8..16 if !world.open.is_empty() => {
+                let job = world.open.swap_remove(rng.usize(..world.open.len()));
                 for offset in job.run.from.0..job.run.next.0 {
-                    *truth.done.entry(offset).or_default() += 1;
+                    *world.done.entry(offset).or_default() += 1;
                 }
                 shard.handle_progress(now, vec![word(&job, Done::All)]);
             }
             16 => {
-                let back = Position((told.0 - rng.i64(0..30)).max(0));
-                told = back;
+                let back = Position((world.told.0 - rng.i64(0..30)).max(0));
+                world.told = back;
                 let position_epoch = LeaderEpoch::UNKNOWN;
                 let gain = Gain(1);
                 shard.handle_order(
@@ -320,37 +322,32 @@ fn live(seed: u64) {
             19 => shard.handle_order(now, Order::Resume { tp: tp(0) }),
             _ => shard.handle_timeout(now),
         }
-        carry_out(&mut shard, &mut lane, &mut open, &mut told, &truth, (seed, step));
+        world.carry_out(&mut shard, (seed, step));
     }
 }
 
-fn carry_out(
-    shard: &mut Shard,
-    lane: &mut Option<Cursor>,
-    open: &mut Vec<Job>,
-    told: &mut Position,
-    truth: &Truth,
-    place: (u64, u32),
-) {
-    while let Some(output) = shard.poll_output() {
-        match output {
-            Output::Lane(_, LaneOrder::Lend(cursor)) => {
-                assert!(lane.is_none(), "one owner at a time: {place:?}");
-                *lane = Some(cursor);
-            }
-            Output::Lane(_, LaneOrder::Recall(_)) => {
-                if let Some(cursor) = lane.take() {
-                    shard.handle_returned(cursor, Returned::Recalled);
+impl World {
+    fn carry_out(&mut self, shard: &mut Shard, place: (u64, u32)) {
+        while let Some(output) = shard.poll_output() {
+            match output {
+                Output::Lane(_, LaneOrder::Lend(cursor)) => {
+                    assert!(self.lane.is_none(), "one owner at a time: {place:?}");
+                    self.lane = Some(cursor);
                 }
-            }
-            Output::Jobs(_, jobs) => open.extend(jobs),
-            Output::Report(Report::Frontier { position, .. }) => {
-                for offset in told.0..position.0 {
-                    assert!(truth.done.contains_key(&offset), "{offset} is not done: {place:?}");
+                Output::Lane(_, LaneOrder::Recall(_)) => {
+                    if let Some(cursor) = self.lane.take() {
+                        shard.handle_returned(cursor, Returned::Recalled);
+                    }
                 }
-                *told = position;
+                Output::Jobs(_, jobs) => self.open.extend(jobs),
+                Output::Report(Report::Frontier { position, .. }) => {
+                    for offset in self.told.0..position.0 {
+                        assert!(self.done.contains_key(&offset), "{offset} is not done: {place:?}");
+                    }
+                    self.told = position;
+                }
+                _ => {}
             }
-            _ => {}
         }
     }
 }
