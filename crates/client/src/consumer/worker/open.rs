@@ -8,10 +8,11 @@ use forebay_core::run::{Ended, Job};
 use forebay_protocol::records::batch::{Batch as BatchView, BatchHeader};
 use forebay_protocol::records::codec::{Codec, Decompressor};
 use forebay_protocol::records::error::{BatchFault, RecordsError};
+use forebay_protocol::records::legacy::{LegacyReader, is_legacy};
 use forebay_protocol::records::record::Mark;
 use forebay_protocol::types::{Offset, Position};
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Lease};
 use crate::consumer::lease::Leased;
 use crate::consumer::record::{Batch, Data, Inflated, OpenBatch, Partition, Pool, Record};
 
@@ -108,6 +109,7 @@ pub(super) struct OpenRun {
 /// What opening batches takes: contexts, buffers and the budget.
 pub(super) struct Opener {
     decompressor: Decompressor,
+    legacy: LegacyReader,
     pool: Pool,
     budget: Budget,
     /// Most bytes that one batch may unpack to.
@@ -124,10 +126,33 @@ pub(super) enum Blocked {
     Bad { base: Offset, last: Offset, error: RecordsError },
 }
 
+/// Old messages as batches; their bytes go back to the budget with the last record.
+struct Upgraded {
+    bytes: Vec<u8>,
+    _lease: Lease,
+}
+
+impl AsRef<[u8]> for Upgraded {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Opener {
     pub(super) fn new(budget: Budget) -> Self {
         let inflated_max = (budget.total() / 2).min(64 << 20);
-        Self { decompressor: Decompressor::new(), pool: Pool::default(), budget, inflated_max }
+        let (decompressor, legacy) = (Decompressor::new(), LegacyReader::new());
+        Self { decompressor, legacy, pool: Pool::default(), budget, inflated_max }
+    }
+
+    /// Makes messages older than batches into batches; what is not converted yet follows them.
+    fn upgrade(&mut self, messages: &[u8]) -> Result<Bytes, RecordsError> {
+        let mut bytes = Vec::new();
+        let limit = self.inflated_max;
+        let read = self.legacy.convert(messages, &mut self.decompressor, limit, &mut bytes)?;
+        bytes.extend_from_slice(messages.get(read..).unwrap_or_default());
+        let lease = self.budget.overdraw(bytes.capacity());
+        Ok(Bytes::from_owner(Upgraded { bytes, _lease: lease }))
     }
 
     /// Checks and unpacks the batch that `view` shows in `bytes`.
@@ -214,6 +239,9 @@ impl OpenRun {
         if self.rest.is_empty() {
             self.is_exhausted = true;
             return Err(Blocked::Exhausted);
+        }
+        if is_legacy(&self.rest) {
+            self.rest = opener.upgrade(&self.rest).map_err(|error| self.bad(error))?;
         }
         let bytes = self.rest.clone();
         let (view, _) = BatchView::split_first(&bytes).map_err(|error| self.bad(error))?;
