@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::ClientConfig;
 use crate::error::Error;
-use crate::net::call::{Answer, Call, Limits, Throttled};
+use crate::net::call::{Call, Limits, Throttled};
 use crate::net::connector::Connector;
 use crate::net::peer::{Event, Peer};
 use crate::runtime::Clock;
@@ -40,6 +40,26 @@ pub(crate) struct Cluster {
     clock: Clock,
     request_timeout: Duration,
     api_timeout: Duration,
+}
+
+/// Where a call goes, and within which limits.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    /// Who is to answer.
+    pub(crate) to: Destination,
+    /// The oldest and newest version the caller can use.
+    pub(crate) accepts: (i16, i16),
+    /// How long it may take.
+    pub(crate) patience: Patience,
+}
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Until it is written.
+    pub(crate) leave: Duration,
+    /// From then on until it is answered.
+    pub(crate) answer: Duration,
 }
 
 /// What a handle asks of the task.
@@ -115,15 +135,26 @@ impl Cluster {
         to: Destination,
         make: impl Fn(i16) -> R + Send + 'static,
         accepts: (i16, i16),
-        reply: impl FnOnce(Result<Answer<R::Response>, Error>) + Send + 'static,
+        reply: impl FnOnce(Result<R::Response, Error>) + Send + 'static,
     ) where
         R: Request<Response: Throttled> + Send + 'static,
     {
-        let limits = Limits {
-            deadline: self.clock.now().after(self.api_timeout),
-            timeout: self.request_timeout,
-            accepts,
-        };
+        let patience = Patience { leave: self.api_timeout, answer: self.request_timeout };
+        self.send_on(Route { to, accepts, patience }, make, reply);
+    }
+
+    /// As [`send`](Self::send), with other limits of time.
+    pub(crate) fn send_on<R>(
+        &self,
+        route: Route,
+        make: impl Fn(i16) -> R + Send + 'static,
+        reply: impl FnOnce(Result<R::Response, Error>) + Send + 'static,
+    ) where
+        R: Request<Response: Throttled> + Send + 'static,
+    {
+        let Route { to, accepts, patience } = route;
+        let deadline = self.clock.now().after(patience.leave);
+        let limits = Limits { deadline, timeout: patience.answer, accepts };
         let call = Call::new(to, make, limits, reply);
         if let Err(mpsc::error::SendError(Command::Call(call))) =
             self.commands.send(Command::Call(call))
@@ -143,7 +174,7 @@ impl Cluster {
         to: Destination,
         body: R,
         at_most: i16,
-    ) -> Result<Answer<R::Response>, Error>
+    ) -> Result<R::Response, Error>
     where
         R: Request<Response: Throttled + Send> + Send + 'static,
     {
@@ -160,7 +191,7 @@ impl Cluster {
         to: Destination,
         make: impl Fn(i16) -> R + Send + 'static,
         at_most: i16,
-    ) -> Result<Answer<R::Response>, Error>
+    ) -> Result<R::Response, Error>
     where
         R: Request<Response: Throttled + Send> + Send + 'static,
     {
@@ -173,8 +204,8 @@ impl Cluster {
 /// What an answer to one of the task's own questions brings.
 #[derive(Debug)]
 enum News {
-    Metadata(BrokerId, Result<Answer<m::MetadataResponse>, Error>),
-    Coordinator(CoordinatorKey, Result<Answer<m::FindCoordinatorResponse>, Error>),
+    Metadata(BrokerId, Result<m::MetadataResponse, Error>),
+    Coordinator(CoordinatorKey, Result<m::FindCoordinatorResponse, Error>),
 }
 
 struct Task {
@@ -299,7 +330,7 @@ impl Task {
     fn handle_news(&mut self, news: News) {
         let now = self.clock.now();
         match news {
-            News::Metadata(broker, answer) => match answer.map(|answer| answer.body) {
+            News::Metadata(broker, answer) => match answer {
                 Ok(body) if body.error_code == ErrorCode::REBOOTSTRAP_REQUIRED.0 => {
                     self.machine.handle_rebootstrap(now, broker);
                 }
@@ -315,10 +346,10 @@ impl Task {
     fn handle_coordinator(
         &mut self,
         key: &CoordinatorKey,
-        answer: Result<Answer<m::FindCoordinatorResponse>, Error>,
+        answer: Result<m::FindCoordinatorResponse, Error>,
     ) {
         let now = self.clock.now();
-        match answer.map(|answer| translate::coordinator(&answer.body)) {
+        match answer.map(|answer| translate::coordinator(&answer)) {
             Ok(Ok((broker, address))) => {
                 self.machine.handle_coordinator(now, key, broker, address);
             }

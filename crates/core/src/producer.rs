@@ -67,6 +67,8 @@ pub enum Answer {
     Told(Vec<Told>),
     /// It may have happened: the connection failed, or time ran out.
     Lost,
+    /// It never left: the broker could not be reached.
+    NotSent,
     /// The broker cannot take such a request; it was not sent.
     NotOffered,
 }
@@ -100,6 +102,8 @@ pub enum Output {
         broker: BrokerId,
         /// What.
         batches: Stamped,
+        /// How long until the first of them is late.
+        patience: Duration,
     },
     /// Get a producer id.
     InitProducerId,
@@ -212,9 +216,10 @@ impl Producer {
                     self.settle(now, &tp, batch, Verdict::Failed(Failure::NotOffered));
                 }
                 (_, Some(told)) => self.settle(now, &tp, batch, verdict(told)),
-                (Answer::Lost | Answer::Told(_), None) => {
+                (Answer::Lost | Answer::NotSent | Answer::Told(_), None) => {
+                    let in_doubt = answer != Answer::NotSent;
                     self.outputs.push_back(Output::StaleMetadata);
-                    self.settle(now, &tp, batch, Verdict::Again { in_doubt: true });
+                    self.settle(now, &tp, batch, Verdict::Again { in_doubt });
                 }
             }
         }
@@ -308,13 +313,14 @@ impl Producer {
         self.mend();
         self.expire(now);
         self.identify(now);
-        while let Some((broker, batches)) = self.next_request(now) {
+        while let Some((broker, batches, late_at)) = self.next_request(now) {
             let request = RequestId(self.next_request);
             self.next_request = self.next_request.wrapping_add(1);
             *self.in_flight.entry(broker).or_default() += 1;
             let sent = batches.iter().map(|(tp, id, _)| (tp.clone(), *id)).collect();
             self.requests.insert(request, (broker, sent));
-            self.outputs.push_back(Output::Send { request, broker, batches });
+            let patience = late_at.since(now);
+            self.outputs.push_back(Output::Send { request, broker, batches, patience });
         }
     }
 
@@ -365,13 +371,15 @@ impl Producer {
         }
     }
 
-    /// The batches of the next request, if any may leave: the oldest first.
-    fn next_request(&mut self, now: Instant) -> Option<(BrokerId, Stamped)> {
+    /// The batches of the next request, if any may leave, the oldest first; and when the first of
+    /// them is late.
+    fn next_request(&mut self, now: Instant) -> Option<(BrokerId, Stamped, Instant)> {
         let mut ready = self.ready(now);
         ready.sort_unstable_by_key(|ready| ready.batch);
         let broker = ready.first()?.leader;
         let mut room = self.config.max_request_bytes;
         let mut batches = Vec::new();
+        let mut late_at = now.after(self.config.delivery_timeout);
         for Ready { tp, bytes, leader, .. } in ready {
             let fits = bytes <= room || batches.is_empty();
             if leader != broker || !fits {
@@ -380,9 +388,10 @@ impl Producer {
             let Some(partition) = self.partitions.get_mut(&tp) else { continue };
             let Some(batch) = partition.send() else { continue };
             room = room.saturating_sub(bytes);
+            late_at = late_at.min(batch.deadline);
             batches.push((tp, batch.id, batch.stamp));
         }
-        Some((broker, batches))
+        Some((broker, batches, late_at))
     }
 
     /// The first batches of all partitions that may send now.

@@ -104,7 +104,7 @@ impl Admin {
         let body = translate::list_offsets(&[ask], IsolationLevel::ReadUncommitted, now);
         let to = Destination::Leader(tp.clone());
         let answer = self.cluster.request(to, body, i16::MAX).await?;
-        let told = translate::listed(&answer.body);
+        let told = translate::listed(&answer);
         let Told { offset, epoch, .. } = one("ListOffsets", tp, told)?;
         Ok(ListedOffset { offset, epoch })
     }
@@ -118,7 +118,7 @@ impl Admin {
         let make = move |version| translate::offset_fetch(&name, &tps, version);
         let to = Destination::Coordinator(CoordinatorKey::Group(group.into()));
         let answer = self.cluster.ask(to, make, translate::OFFSET_FETCH_AT_MOST).await?;
-        let told = translate::committed(partitions, &answer.body);
+        let told = translate::committed(partitions, &answer);
         let mut committed = BTreeMap::new();
         for Told { tp, code, offset, epoch } in told {
             self.check(group, "OffsetFetch", &tp, code)?;
@@ -141,7 +141,7 @@ impl Admin {
         let body = translate::offset_commit(group, &entries);
         let to = Destination::Coordinator(CoordinatorKey::Group(group.into()));
         let answer = self.cluster.request(to, body, translate::OFFSET_COMMIT_AT_MOST).await?;
-        let Answer::Partitions(codes) = translate::commit_answer(&answer.body) else {
+        let Answer::Partitions(codes) = translate::commit_answer(&answer) else {
             return Ok(());
         };
         for (tp, code) in codes {

@@ -117,7 +117,7 @@ impl Admin {
                 ..Default::default()
             };
             let to = Destination::Controller;
-            let answer = self.cluster.request(to, body, DELETE_BY_NAME_AT_MOST).await?.body;
+            let answer = self.cluster.request(to, body, DELETE_BY_NAME_AT_MOST).await?;
             let code = answer.responses.first().map_or(-1, |it| it.error_code);
             match ErrorCode(code) {
                 ErrorCode::NONE => Ok(()),
@@ -143,7 +143,7 @@ impl Admin {
                 allow_auto_topic_creation: false,
                 ..Default::default()
             };
-            let answer = self.cluster.request(Destination::Any, body, i16::MAX).await?.body;
+            let answer = self.cluster.request(Destination::Any, body, i16::MAX).await?;
             Ok(answer.topics.iter().filter_map(describe).collect())
         };
         self.retrying("listing topics", attempt).await
@@ -168,7 +168,7 @@ impl Admin {
         let topic = topic.clone();
         let name = topic.name.clone();
         let make = move |version| create_request(&topic, version);
-        let answer = self.cluster.ask(Destination::Controller, make, i16::MAX).await?.body;
+        let answer = self.cluster.ask(Destination::Controller, make, i16::MAX).await?;
         let result = answer.topics.first();
         let code = result.map_or(-1, |it| it.error_code);
         if code == 0 {
@@ -186,7 +186,7 @@ impl Admin {
             allow_auto_topic_creation: false,
             ..Default::default()
         };
-        let answer = self.cluster.request(Destination::Any, body, i16::MAX).await?.body;
+        let answer = self.cluster.request(Destination::Any, body, i16::MAX).await?;
         let topic = answer.topics.first().ok_or_else(|| unknown(name))?;
         match topic.error_code {
             0 => describe(topic).ok_or_else(|| unknown(name)),

@@ -173,7 +173,7 @@ impl Driver {
         let inputs = self.inputs.clone();
         self.cluster.send(to, make, (0, translate::OFFSET_FETCH_AT_MOST), move |answer| {
             let told = match answer {
-                Ok(answer) => translate::committed(&asked, &answer.body),
+                Ok(answer) => translate::committed(&asked, &answer),
                 Err(error) => silence(&error, &asked),
             };
             drop(inputs.send(Input::Fetched(asked, told)));
@@ -190,7 +190,7 @@ impl Driver {
             (0, i16::MAX),
             move |answer| {
                 let told = match answer {
-                    Ok(answer) => translate::listed(&answer.body),
+                    Ok(answer) => translate::listed(&answer),
                     Err(error) => {
                         let asked: Vec<_> = asks.iter().map(|ask| ask.tp.clone()).collect();
                         silence(&error, &asked)
@@ -211,7 +211,7 @@ impl Driver {
             (0, translate::OFFSET_COMMIT_AT_MOST),
             move |answer| {
                 let answer = match answer {
-                    Ok(answer) => translate::commit_answer(&answer.body),
+                    Ok(answer) => translate::commit_answer(&answer),
                     Err(error) => {
                         translate::final_code(&error).map_or(Answer::Unreachable, |code| {
                             let tps = entries.into_iter().map(|(tp, _)| (tp, code));

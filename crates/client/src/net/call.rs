@@ -35,17 +35,8 @@ throttled! {
     ListOffsetsResponse MetadataResponse OffsetCommitResponse OffsetFetchResponse ProduceResponse
 }
 
-/// An answer, and the version it was written in.
-#[derive(Clone, Debug)]
-pub(crate) struct Answer<T> {
-    /// The version, for what its fields mean.
-    pub(crate) version: i16,
-    /// The answer.
-    pub(crate) body: T,
-}
-
 /// What to do with the answer, or with its absence.
-type Reply<T> = Box<dyn FnOnce(Result<Answer<T>, Error>) + Send>;
+type Reply<T> = Box<dyn FnOnce(Result<T, Error>) + Send>;
 
 /// A request of any type, and where it wants to go.
 pub(crate) struct Call {
@@ -81,7 +72,7 @@ impl Call {
         to: Destination,
         make: impl Fn(i16) -> R + Send + 'static,
         limits: Limits,
-        reply: impl FnOnce(Result<Answer<R::Response>, Error>) + Send + 'static,
+        reply: impl FnOnce(Result<R::Response, Error>) + Send + 'static,
     ) -> Self
     where
         R: Request<Response: Throttled> + Send + 'static,
@@ -162,7 +153,7 @@ where
         match decoded {
             Ok(body) => {
                 let quiet = u64::try_from(body.throttle_time_ms()).unwrap_or(0);
-                (self.reply)(Ok(Answer { version, body }));
+                (self.reply)(Ok(body));
                 Ok(Duration::from_millis(quiet))
             }
             Err(error) => {

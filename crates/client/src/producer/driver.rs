@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_core::backoff;
@@ -23,10 +24,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::append::{Closed, Opened, Pool};
 use super::receipt::BatchResult;
 use super::translate;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Patience, Route};
 use crate::config::{Compression, ConfigError, ProducerConfig};
 use crate::error::Error;
 use crate::runtime::Clock;
+
+/// How long a leader may be out of reach before its batches are taken back: it may have moved.
+const REACH: Duration = Duration::from_secs(2);
 
 /// What users tell the driver.
 #[derive(Debug)]
@@ -219,7 +223,9 @@ impl Driver {
     fn deliver(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::Send { request, broker, batches } => self.send(request, broker, &batches),
+                Output::Send { request, broker, batches, patience } => {
+                    self.send(request, broker, &batches, patience);
+                }
                 Output::InitProducerId => self.ask_identity(),
                 Output::StaleMetadata => self.cluster.stale(),
                 Output::Done { batch, result } => self.done(batch, result),
@@ -232,6 +238,7 @@ impl Driver {
         request: RequestId,
         broker: BrokerId,
         batches: &[(TopicPartition, BatchId, Option<Stamp>)],
+        patience: Duration,
     ) {
         let mut bodies = Vec::with_capacity(batches.len());
         for (tp, id, stamp) in batches {
@@ -246,12 +253,16 @@ impl Driver {
         let accepts = translate::accepts(self.config.compression);
         let news = self.news.0.clone();
         let to = Destination::Broker(broker);
-        self.cluster.send(
-            to,
+        let patience = Patience {
+            leave: patience.min(REACH),
+            answer: patience.min(self.config.client.request_timeout),
+        };
+        let route = Route { to, accepts, patience };
+        self.cluster.send_on(
+            route,
             move |_| body.clone(),
-            accepts,
             move |answer| {
-                let answer = translate::answer(answer.map(|answer| answer.body));
+                let answer = translate::answer(answer);
                 drop(news.send(News::Produced(request, answer)));
             },
         );
@@ -266,7 +277,7 @@ impl Driver {
         };
         self.cluster.send(Destination::Any, make, (0, i16::MAX), move |answer| {
             let identity = match answer {
-                Ok(answer) => translate::identity(&answer.body).map_err(Some),
+                Ok(answer) => translate::identity(&answer).map_err(Some),
                 Err(_) => Err(None),
             };
             drop(news.send(News::Identity(identity)));

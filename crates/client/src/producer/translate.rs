@@ -46,7 +46,6 @@ pub(super) fn produce(
         acks: config.acks.to_wire(),
         timeout_ms: i32::try_from(config.client.request_timeout.as_millis()).unwrap_or(i32::MAX),
         topic_data: topic_data.collect(),
-        ..Default::default()
     }
 }
 
@@ -55,6 +54,8 @@ pub(super) fn answer(answer: Result<m::ProduceResponse, Error>) -> Answer {
     match answer {
         Ok(response) => Answer::Told(told(&response)),
         Err(Error::Connection { fault, .. }) if !fault.is_retriable() => Answer::NotOffered,
+        // Nobody could be asked: it never left.
+        Err(Error::Timeout { .. }) => Answer::NotSent,
         Err(_) => Answer::Lost,
     }
 }
