@@ -8,6 +8,9 @@
     reason = "the numbers of these tests are small, and what is not matched is a failure"
 )]
 
+use std::io::Write;
+
+use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 use proptest::prelude::*;
 
 use super::*;
@@ -234,5 +237,59 @@ fn a_fresh_buffer_is_little_larger_than_what_it_holds() {
             let held = out.capacity();
             assert!(held <= size + size / 4 + 1_024, "{codec}: {held} for {size}");
         }
+    }
+}
+
+/// A frame of another implementation, with these settings.
+fn lz4_frame(plain: &[u8], info: FrameInfo) -> Vec<u8> {
+    let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
+    encoder.write_all(plain).expect("packs");
+    encoder.finish().expect("ends")
+}
+
+#[test]
+fn lz4_frames_of_every_kind_are_read() {
+    let plain = sample(300_000);
+    let sizes = [BlockSize::Max64KB, BlockSize::Max256KB, BlockSize::Max1MB, BlockSize::Max4MB];
+    for at in 0..32 {
+        let flag = |bit: usize| at >> bit & 1 == 1;
+        let mode = if flag(2) { BlockMode::Linked } else { BlockMode::Independent };
+        let info = FrameInfo::new()
+            .block_size(sizes[at % 4])
+            .block_mode(mode)
+            .block_checksums(flag(3))
+            .content_checksum(flag(4))
+            .content_size(flag(4).then_some(plain.len() as u64));
+        let mut packed = lz4_frame(&plain, info);
+        assert!(unpack(Codec::Lz4, &packed, plain.len()).expect("reads") == plain, "{at:b}");
+        let two = [&b"\x5a\x2a\x4d\x18\x02\0\0\0hi"[..], &packed, &packed].concat();
+        let twice = unpack(Codec::Lz4, &two, 2 * plain.len()).expect("reads");
+        assert!(twice == [&plain[..], &plain].concat(), "{at:b}: skippable, and two frames");
+        if flag(4) {
+            let last = packed.len() - 1;
+            packed[last] ^= 1;
+            assert!(unpack(Codec::Lz4, &packed, plain.len()).is_err(), "{at:b}: checksum");
+        }
+    }
+}
+
+#[test]
+fn a_turned_bit_under_a_block_checksum_is_noticed() {
+    let plain = sample(2_000);
+    let packed = lz4_frame(&plain, FrameInfo::new().block_checksums(true));
+    for at in 7..packed.len() - 4 {
+        let mut broken = packed.clone();
+        broken[at] ^= 0x10;
+        assert!(unpack(Codec::Lz4, &broken, 10_000).is_err(), "{at}");
+    }
+}
+
+#[test]
+fn data_that_needs_a_dictionary_is_refused_by_name() {
+    // LZ4 with the flag set; zstd with a dictionary id of one byte.
+    let lz4 = [0x04, 0x22, 0x4d, 0x18, 0x61, 0x40, 1, 0, 0, 0, 0];
+    let zstd = [0x28, 0xb5, 0x2f, 0xfd, 0x21, 7, 1, 1, 0, 0, b'x'];
+    for (codec, packed) in [(Codec::Lz4, &lz4[..]), (Codec::Zstd, &zstd[..])] {
+        assert_eq!(unpack(codec, packed, 100), Err(CodecError::Dictionary { codec }));
     }
 }
