@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::{broker, demo, perf};
+use crate::command::{broker, consume, demo, perf, produce, topic};
 
 pub(crate) mod parse;
 
@@ -64,6 +64,15 @@ pub(crate) enum Command {
     /// Run a broker for tests and trials in this process
     #[command(after_help = broker::AFTER)]
     Broker(broker::Options),
+    /// Create, list, describe and delete topics
+    #[command(subcommand, after_help = topic::AFTER)]
+    Topic(topic::Verb),
+    /// Write lines of standard input as records
+    #[command(after_help = produce::AFTER)]
+    Produce(produce::Options),
+    /// Print the records of a topic
+    #[command(after_help = consume::AFTER)]
+    Consume(consume::Options),
     /// Measure what a client costs
     #[command(subcommand)]
     Perf(Perf),

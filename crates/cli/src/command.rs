@@ -6,10 +6,13 @@ use crate::signals::Stop;
 
 pub(crate) mod broker;
 mod connect;
+pub(crate) mod consume;
 pub(crate) mod demo;
 mod leftovers;
 pub(crate) mod perf;
+pub(crate) mod produce;
 mod runtime;
+pub(crate) mod topic;
 mod watch;
 
 /// How a command ended that did not fail with an error.
@@ -33,6 +36,9 @@ pub(crate) fn run(arguments: Arguments, stop: Stop) -> Result<Ending, CliError> 
     match arguments.command {
         Command::Demo(options) => demo::run(&options, &around),
         Command::Broker(options) => broker::run(&options, &around),
+        Command::Topic(verb) => topic::run(&verb, &around),
+        Command::Produce(options) => produce::run(&options, &around),
+        Command::Consume(options) => consume::run(&options, &around),
         Command::Perf(Perf::Consume(options)) => perf::run(&options, &around),
     }
 }

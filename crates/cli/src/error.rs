@@ -35,6 +35,8 @@ pub(crate) enum CliError {
          most; ask for fewer, or name a cluster with --bootstrap-servers"
     )]
     TooMuch { bytes: u64, limit: u64 },
+    #[error("a line is longer than {limit} bytes, which brokers take at most; split it")]
+    LineTooLong { limit: usize },
     #[error("the broker in this process ended before its time; RUST_LOG=warn shows why")]
     BrokerGone,
     #[error("the consumer ended before its work was done; RUST_LOG=forebay=debug shows why")]

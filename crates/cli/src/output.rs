@@ -7,9 +7,11 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::CliError;
 
-/// Logs go to standard error, as `RUST_LOG` says; without it only errors are logged.
+/// Logs go to standard error, as `RUST_LOG` says; without it only errors are logged, except those
+/// about a partition's end, which the commands tell themselves.
 pub(crate) fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("error"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("error,forebay::control=off"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
@@ -35,6 +37,23 @@ pub(crate) fn rows(rows: &[(&str, String)]) -> Result<(), CliError> {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in rows {
         line(&format!("  {name:width$}  {value}"))?;
+    }
+    Ok(())
+}
+
+/// A header and rows below it, aligned.
+pub(crate) fn table(
+    header: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Result<(), CliError> {
+    let header = header.iter().map(|&name| name.to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column| rows.iter().filter_map(|row| row.get(column)).map(String::len).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     Ok(())
 }

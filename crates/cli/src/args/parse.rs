@@ -6,6 +6,14 @@ use std::time::Duration;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Partitions(pub(crate) Vec<i32>);
 
+/// Where to begin in a partition.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Place {
+    Beginning,
+    End,
+    Offset(i64),
+}
+
 /// Most partitions that one command reads.
 const PARTITIONS_MAX: usize = 200_000;
 
@@ -56,6 +64,26 @@ pub(crate) fn partitions(text: &str) -> Result<Partitions, String> {
     found.sort_unstable();
     found.dedup();
     Ok(Partitions(found))
+}
+
+/// `beginning`, `end`, or an offset.
+pub(crate) fn place(text: &str) -> Result<Place, String> {
+    match text {
+        "beginning" => Ok(Place::Beginning),
+        "end" => Ok(Place::End),
+        _ => match text.parse() {
+            Ok(offset) if 0 <= offset => Ok(Place::Offset(offset)),
+            _ => Err("expected beginning, end or an offset such as 1234".to_owned()),
+        },
+    }
+}
+
+/// `key=value`.
+pub(crate) fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("expected a setting such as retention.ms=60000".to_owned()),
+    }
 }
 
 /// Addresses, checked and left as they are.

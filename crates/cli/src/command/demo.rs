@@ -36,6 +36,9 @@ const OWN_BROKER_MAX: u64 = 4 << 30;
 /// What a record takes beside its value, and more than that.
 const FRAMING: u64 = 24;
 
+/// How long deleting the topic may take.
+const STRIKE: Duration = Duration::from_secs(3);
+
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     /// How many records
@@ -91,11 +94,14 @@ pub(crate) fn run(options: &Options, around: &Surroundings) -> Result<Ending, Cl
 }
 
 async fn play(options: &Options, around: &Surroundings) -> Result<Ending, CliError> {
-    let stage = tokio::select! {
-        stage = Stage::set(options) => stage?,
-        () = around.stop.requested() => return Ok(Ending::Interrupted),
+    let stage = Stage::set(options).await?;
+    let ended = tokio::select! {
+        created = stage.create_topic() => match created {
+            Ok(()) => acts(options, &stage, around).await,
+            Err(error) => Err(error),
+        },
+        () = around.stop.requested() => Ok(Ending::Interrupted),
     };
-    let ended = acts(options, &stage, around).await;
     stage.strike().await;
     ended
 }
@@ -132,20 +138,24 @@ impl Stage {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!("forebay-demo-{}", now.as_micros());
         let (topic, count) = (TopicName::from(name.as_str()), i32::from(options.partitions));
-        admin.create_topic(&NewTopic::new(topic.clone(), count)).await?;
         let partitions = (0..count).map(|it| TopicPartition::new(topic.clone(), it)).collect();
         Ok(Self { servers, own, admin, topic, partitions, group: name })
     }
 
+    async fn create_topic(&self) -> Result<(), CliError> {
+        let count = i32::try_from(self.partitions.len()).unwrap_or(i32::MAX);
+        Ok(self.admin.create_topic(&NewTopic::new(self.topic.clone(), count)).await?)
+    }
+
     /// Leaves nothing behind: a failure to do so is not the demo's.
     async fn strike(self) {
-        match self.own {
-            Some(own) => own.shutdown().await,
-            None => {
-                if let Err(error) = self.admin.delete_topic(&self.topic).await {
-                    tracing::warn!(target: "forebay::demo", %error, "the topic was left behind");
-                }
-            }
+        if let Some(own) = self.own {
+            return own.shutdown().await;
+        }
+        let deleted = tokio::time::timeout(STRIKE, self.admin.delete_topic(&self.topic)).await;
+        if !matches!(deleted, Ok(Ok(()))) {
+            let topic = self.topic.as_str();
+            tracing::warn!(target: "forebay::demo", topic, "the topic may have been left behind");
         }
     }
 

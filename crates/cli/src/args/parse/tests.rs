@@ -37,3 +37,20 @@ fn addresses_need_a_port() {
     assert!(servers("localhost:9092,[::1]:9093").is_ok());
     assert!(servers("localhost").is_err_and(|text| text.contains("host:port")));
 }
+
+#[test]
+fn places_are_words_or_offsets() {
+    assert_eq!(place("beginning"), Ok(Place::Beginning));
+    assert_eq!(place("end"), Ok(Place::End));
+    assert_eq!(place("12"), Ok(Place::Offset(12)));
+    for wrong in ["", "start", "-1", "1.5"] {
+        assert!(place(wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn settings_have_a_key_and_the_rest_is_the_value() {
+    assert_eq!(setting("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+    assert_eq!(setting("a="), Ok(("a".to_owned(), String::new())));
+    assert!(setting("a").is_err() && setting("=b").is_err());
+}

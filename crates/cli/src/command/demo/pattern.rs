@@ -53,7 +53,7 @@ impl Pattern {
     /// The bytes that stand after a place.
     #[inline]
     fn filler(&self, place: Place) -> &[u8] {
-        let mut state = place.sequence ^ (u64::from(place.partition) << 40);
+        let mut state = place.sequence ^ u64::from(place.partition).rotate_left(40);
         let from = usize::from(u16::try_from(next(&mut state) >> 48).unwrap_or(0));
         self.block.get(from..from + self.size - PLACE).unwrap_or_default()
     }

@@ -1,0 +1,42 @@
+//! Does the newcomer's first command work, and does it tell the truth?
+
+use serde_json::Value;
+
+use crate::program::{Cluster, forebay, start};
+
+#[test]
+fn the_demo_passes_and_prints_its_verdict() {
+    let ended = forebay(&["demo", "--records", "20000", "--partitions", "3", "--workers", "2"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(ended.stdout.matches(" kept ").count(), 5, "{}", ended.stdout);
+    assert!(ended.stdout.ends_with("verdict: passed\n"), "{}", ended.stdout);
+    for pillar in ["ownership", "fetch", "work", "offsets"] {
+        assert!(ended.stdout.contains(pillar));
+    }
+}
+
+#[test]
+fn the_demo_runs_on_a_broker_that_is_named_and_leaves_nothing_there() {
+    let cluster = Cluster::with_records(1, 1);
+    let arguments = ["demo", "--records", "1001", "--output", "json", "--bootstrap-servers"];
+    let ended = forebay(&[&arguments[..], &[cluster.servers()]].concat());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let told: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((&told["records"], &told["passed"]), (&1001.into(), &true.into()));
+    assert_eq!(told["promises"].as_array().unwrap().len(), 5);
+    assert_eq!(cluster.topics(), ["t"]);
+}
+
+#[test]
+fn one_record_in_more_partitions_than_records_is_enough() {
+    let ended = forebay(&["demo", "--records", "1", "--partitions", "5", "--workers", "1"]);
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut running = start(&["demo", "--records", "1000"]);
+    drop(running.stdout());
+    let ended = running.end();
+    assert_eq!((ended.code, ended.stderr.contains("error")), (Some(0), false), "{}", ended.stderr);
+}
