@@ -48,16 +48,17 @@ fn codec(name: &str) -> Result<Codec, String> {
 }
 
 impl Shape {
-    /// What a cell's topic holds.
+    /// What a cell's topic holds: whole batches, so rather too much than too little.
     pub(crate) fn of(cell: &Cell) -> Self {
-        let partitions = i64::from(cell.partitions.max(1));
+        let partitions = u64::try_from(cell.partitions).unwrap_or(1).max(1);
+        let share = cell.records.div_ceil(partitions).cast_signed();
         Self {
             record_size: cell.record_size,
             key_size: 0,
             headers: 0,
             records_per_batch: cell.records_per_batch,
             codec: cell.codec,
-            records_per_partition: cell.records.cast_signed() / partitions,
+            records_per_partition: share + i64::from(cell.records_per_batch) - 1,
         }
     }
 }
