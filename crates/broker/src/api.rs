@@ -123,7 +123,12 @@ pub(crate) fn encoded<M: Message>(message: &M, version: i16) -> Result<Bytes, En
 }
 
 /// The frames for a body, after what the script does to them, and what follows.
-pub(crate) fn framed(call: &Call, body: Vec<Bytes>) -> (Vec<Answer>, Then) {
+pub(crate) fn framed(call: &Call, mut body: Vec<Bytes>) -> (Vec<Answer>, Then) {
+    for effect in &call.mischief.to_answer {
+        if let Effect::Body(other) = effect {
+            body = vec![other.clone()];
+        }
+    }
     let mut header = BytesMut::with_capacity(5);
     let wrong = call.mischief.to_answer.contains(&Effect::WrongCorrelationId);
     header.put_i32(call.correlation.wrapping_add(if wrong { 1_000 } else { 0 }));

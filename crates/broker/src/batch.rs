@@ -16,11 +16,11 @@ pub use write::{BatchBuilder, Marker};
 /// How many bytes stand before the records of a batch.
 pub(crate) const HEAD: usize = 61;
 /// How many bytes stand before what the batch's length field counts.
-const LENGTH_ENDS: usize = 12;
+pub(crate) const LENGTH_ENDS: usize = 12;
 /// Where the bytes begin that the checksum covers.
 const COVERED: usize = 21;
 
-const COMPRESSION: i16 = 0x07;
+pub(crate) const COMPRESSION: i16 = 0x07;
 pub(crate) const LOG_APPEND_TIME: i16 = 0x08;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;

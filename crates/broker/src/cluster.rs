@@ -401,6 +401,7 @@ pub(crate) fn spoil(effects: &[Effect], answer: Answer) -> (Vec<Answer>, Then) {
             | Effect::Error(_)
             | Effect::Delay(_)
             | Effect::Throttle(_)
+            | Effect::Body(_)
             | Effect::WrongCorrelationId => {}
         }
     }

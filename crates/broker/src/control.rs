@@ -232,6 +232,16 @@ impl Cluster {
         })
     }
 
+    /// Keeps the last record of each key and leaves holes, as Kafka's cleaner does; a batch that
+    /// loses all its records stays as an empty one where it is the last of an idempotent producer.
+    /// The newest batch, transactional ones and markers stay as they are.
+    ///
+    /// # Errors
+    /// When there is no such partition, or a batch cannot be read.
+    pub fn compact(&mut self, of: &TopicPartition) -> Result<(), Refusal> {
+        self.at(of, |partition| partition.log.compact())?
+    }
+
     /// Changes a byte of the batch that holds `offset`, so that its checksum is wrong.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ pub enum Effect {
     Throttle(Duration),
     /// In place of an answer come these bytes; a length prefix is not added.
     Garbage(bytes::Bytes),
+    /// The answer is framed and numbered rightly, but its body is these bytes.
+    Body(bytes::Bytes),
 }
 
 /// One line of the script: with the next request that fits, this goes wrong.
@@ -168,7 +170,8 @@ impl Mischief {
             | Effect::Cut(_)
             | Effect::Twice
             | Effect::WrongCorrelationId
-            | Effect::Garbage(_) => self.to_answer.push(effect.clone()),
+            | Effect::Garbage(_)
+            | Effect::Body(_) => self.to_answer.push(effect.clone()),
         }
     }
 }

@@ -60,15 +60,10 @@ impl Group {
     /// Whether this member may commit, in this generation; a client that assigns by hand says ""
     /// and -1, and may when the group has no members.
     pub(crate) fn may_commit(&self, member: &str, generation: i32) -> Result<(), ErrorCode> {
-        if member.is_empty() && generation < 0 {
-            return if self.members.is_empty() {
-                Ok(())
-            } else {
-                Err(ErrorCode::UNKNOWN_MEMBER_ID)
-            };
+        if generation < 0 && self.members.is_empty() {
+            return Ok(());
         }
         match self.members.get(member) {
-            None if self.members.is_empty() => Err(ErrorCode::ILLEGAL_GENERATION),
             None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
             Some(current) if *current != generation => Err(ErrorCode::ILLEGAL_GENERATION),
             Some(_) => Ok(()),

@@ -1,5 +1,6 @@
 //! One partition's batches: where they begin and end, what may be read, who wrote them.
 
+mod compact;
 mod epochs;
 mod producers;
 mod transactions;

@@ -57,7 +57,9 @@ fn refusal(cluster: &Cluster, call: &Call, request: &OffsetCommitRequest) -> Opt
     let generation = request.generation_id_or_member_epoch;
     match cluster.groups.get(request.group_id.as_str()) {
         Some(group) => group.may_commit(&request.member_id, generation).err(),
-        None if request.member_id.is_empty() && generation < 0 => None,
+        None if generation < 0 => None,
+        // The newer code came with the versions of the newer group protocol.
+        None if call.version >= 9 => Some(ErrorCode::GROUP_ID_NOT_FOUND),
         None => Some(ErrorCode::ILLEGAL_GENERATION),
     }
 }

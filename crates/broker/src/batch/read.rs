@@ -19,6 +19,8 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// Names and values, in order, duplicates kept.
     pub headers: Vec<(&'a [u8], Option<&'a [u8]>)>,
+    /// All of it as it stands in the batch, its length in front.
+    pub raw: &'a [u8],
 }
 
 /// Shows every record of a whole batch to `see`.
@@ -68,8 +70,9 @@ fn malformed() -> Refusal {
 
 /// The record at the front, and what comes after it.
 fn record(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
-    let (len, bytes) = varint(bytes)?;
-    let (own, after) = bytes.split_at_checked(usize::try_from(len).ok()?)?;
+    let (len, own) = varint(bytes)?;
+    let (own, after) = own.split_at_checked(usize::try_from(len).ok()?)?;
+    let raw = bytes.get(..bytes.len().checked_sub(after.len())?)?;
     let (_attributes, own) = own.split_first()?;
     let (timestamp_delta, own) = varint(own)?;
     let (offset_delta, own) = varint(own)?;
@@ -77,7 +80,7 @@ fn record(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
     let (value, own) = field(own)?;
     let headers = headers(own)?;
     let offset_delta = i32::try_from(offset_delta).ok()?;
-    Some((Record { offset_delta, timestamp_delta, key, value, headers }, after))
+    Some((Record { offset_delta, timestamp_delta, key, value, headers, raw }, after))
 }
 
 type Headers<'a> = Vec<(&'a [u8], Option<&'a [u8]>)>;

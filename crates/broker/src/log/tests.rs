@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{FirstBatch, Limit, Log};
-use crate::batch::{BatchBuilder, Head};
+use crate::batch::{self, BatchBuilder, Head};
 
 fn batch(records: usize, size: usize) -> Bytes {
     let value = vec![b'x'; size];
@@ -70,4 +70,43 @@ fn a_read_stops_at_its_bound_and_its_limit() {
     let limited = Limit { bytes: size - 1, first: FirstBatch::Limited };
     assert_eq!(log.read(0, 3, limited).len, 0);
     assert_eq!(log.read(3, 3, whole(1 << 20)).len, 0);
+}
+
+/// The offsets of all records, and the number of empty batches.
+fn offsets(log: &Log) -> (Vec<i64>, usize) {
+    let (mut offsets, mut empty) = (Vec::new(), 0);
+    for bytes in log.batches(0) {
+        let head = Head::read(&bytes).unwrap();
+        batch::check_sum(&bytes, &head).unwrap();
+        let places = batch::places(&bytes, &head).unwrap();
+        empty += usize::from(places.is_empty());
+        offsets.extend(places.into_iter().map(|(offset, _)| offset));
+    }
+    (offsets, empty)
+}
+
+#[test]
+fn compaction_leaves_the_last_of_each_key_with_holes_and_an_empty_batch() {
+    let keyed = |keys: &[&str]| {
+        let add = |batch: BatchBuilder, key: &&str| batch.record(Some(key.as_bytes()), Some(b"v"));
+        keys.iter().fold(BatchBuilder::at_time(9), add)
+    };
+    let mut log = Log::default();
+    log.begin_epoch(0);
+    for bytes in [
+        keyed(&["a", "b", "c"]).build(),
+        keyed(&["a"]).build(),
+        keyed(&["b"]).producer(5, 0, 0).build(),
+        keyed(&["b", "b"]).build(),
+    ] {
+        log.append(&bytes, Head::read(&bytes).unwrap(), (0, None)).unwrap();
+    }
+    log.compact().unwrap();
+    // "c", the last "a", nothing of producer 5 but its batch, and the newest batch untouched.
+    assert_eq!(offsets(&log), (vec![2, 3, 5, 6], 1));
+    assert_eq!((log.start(), log.end()), (0, 7));
+    let first = Head::read(&log.batches(0).next().unwrap()).unwrap();
+    assert_eq!((first.base_offset, first.last_offset_delta, first.record_count), (0, 2, 1));
+    log.compact().unwrap();
+    assert_eq!(offsets(&log), (vec![2, 3, 5, 6], 1));
 }

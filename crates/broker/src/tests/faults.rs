@@ -113,6 +113,10 @@ fn an_answer_can_come_twice_or_under_a_wrong_number_or_be_garbage() {
     let wrong = outputs(&mut talk);
     let [Output::Send { answer, .. }] = wrong.as_slice() else { panic!("{wrong:?}") };
     assert_eq!(body(answer)[..4], 1_002i32.to_be_bytes());
+    talk.cluster.script(Fault::new(Effect::Body(Bytes::from_static(b"odd"))));
+    let odd = outputs(&mut talk);
+    let [Output::Send { answer, .. }] = odd.as_slice() else { panic!("{odd:?}") };
+    assert_eq!(body(answer), b"\0\0\0\x03odd".as_slice());
     talk.cluster.script(Fault::new(Effect::Garbage(Bytes::from_static(b"HTTP/1.1 400"))));
     let garbage = outputs(&mut talk);
     let [Output::Send { answer, .. }] = garbage.as_slice() else { panic!("{garbage:?}") };

@@ -97,7 +97,17 @@ fn a_group_with_members_refuses_commits_from_outside() {
     assert_eq!(commit(&mut talk, &member(4)), ErrorCode::NONE);
     talk.cluster.leave_member("g", "m-1");
     assert_eq!(commit(&mut talk, &outside), ErrorCode::NONE);
-    assert_eq!(commit(&mut talk, &member(4)), ErrorCode::ILLEGAL_GENERATION);
+    assert_eq!(commit(&mut talk, &member(4)), ErrorCode::UNKNOWN_MEMBER_ID);
+}
+
+#[test]
+fn a_member_of_a_group_that_does_not_exist_is_told_so() {
+    let mut talk = Talk::start();
+    let member =
+        commit_request(0, 1, "").with_member_id(text("m-1")).with_generation_id_or_member_epoch(4);
+    assert_eq!(commit(&mut talk, &member), ErrorCode::ILLEGAL_GENERATION);
+    let newer = talk.ask(9, &member).topics[0].partitions[0].error_code;
+    assert_eq!(ErrorCode(newer), ErrorCode::GROUP_ID_NOT_FOUND);
 }
 
 #[test]

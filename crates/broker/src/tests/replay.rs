@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::{BufMut, BytesMut};
 use proptest::prelude::*;
 
 use super::talk::{batch, fetch_request, frame, produce_request};
@@ -90,4 +91,32 @@ proptest! {
 fn another_seed_is_another_run() {
     let inputs = [Input::Fetch(0, 0), Input::Wait(100)];
     assert_ne!(run(1, &inputs), run(2, &inputs), "session ids come from the seed");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn no_bytes_make_the_machine_panic(
+        api in 0..66i16,
+        version in 0..19i16,
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let mut cluster = Cluster::new(Options::default());
+        cluster.create_topic("t", 2).unwrap();
+        let connection = cluster.connect(BrokerId(1)).unwrap();
+        let mut frame = BytesMut::new();
+        frame.put_i16(api);
+        frame.put_i16(version);
+        frame.put_i32(1);
+        frame.put_i16(-1);
+        frame.put_slice(&bytes);
+        cluster.handle(Duration::ZERO, connection, frame.freeze());
+        cluster.handle_timeout(Duration::MAX);
+        let answered = matches!(
+            cluster.poll_output(),
+            Some(Output::Send { .. } | Output::Done { .. } | Output::Close { reason: Some(_), .. })
+        );
+        prop_assert!(answered);
+    }
 }
