@@ -18,6 +18,7 @@ const STEPS: &[Step] = &[
     ("docs", docs),
     ("codec", codec),
     ("tests", |root| suites::run(root, &["--require-kafka"])),
+    ("demo", demo),
 ];
 
 pub(crate) fn run(root: &Path) -> Result<(), Fault> {
@@ -53,6 +54,12 @@ fn docs(root: &Path) -> Result<(), Fault> {
 
 fn codec(root: &Path) -> Result<(), Fault> {
     Ok(codec::run(root, &["--check"])?)
+}
+
+/// The first command of the README, a fifth of its records.
+fn demo(root: &Path) -> Result<(), Fault> {
+    let arguments = ["run", "--release", "--locked", "--", "demo", "--records", "200000"];
+    run_command(cargo().current_dir(root).args(arguments))
 }
 
 fn summary(times: &[(&str, Duration, bool)]) {

@@ -19,8 +19,8 @@ pub(crate) const STORY: Story = Story {
 
 const PARTITIONS: i32 = 8;
 /// Per partition, of 1 KB each: more than the budget in total.
-const RECORDS: u32 = 4_000;
-const BUDGET_BYTES: usize = 8 << 20;
+const RECORDS: u32 = 8_000;
+const BUDGET_BYTES: usize = 32 << 20;
 /// What a record of partition 0 takes; all of them would take minutes.
 const SLOW: Duration = Duration::from_millis(100);
 /// What the fast partitions may take; alone they take a second.
