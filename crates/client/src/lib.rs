@@ -37,3 +37,8 @@ pub use forebay_protocol::types::{
     BrokerId, LeaderEpoch, Offset, Position, TopicName, TopicPartition, Uuid,
 };
 pub use producer::{Delivery, Producer, ProducerBuilder, ProducerRecord, Receipt};
+
+/// The README's example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
