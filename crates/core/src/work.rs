@@ -31,7 +31,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { workers: 1, window_bytes: 1 << 20, window_blocks: 64 }
+        Self { workers: 1, window_bytes: 1 << 20, window_blocks: 16 }
     }
 }
 

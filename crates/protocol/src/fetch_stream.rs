@@ -153,6 +153,8 @@ impl FetchStream {
 
     /// Leaves out the rest of the records of the current partition: they are skipped by length.
     pub fn skip_records(&mut self) {
+        // What was waited for is not wanted any more.
+        self.need = 0;
         self.section.skip();
     }
 

@@ -28,17 +28,13 @@ use super::stats::{Holds, PartitionStats, Stats};
 use super::worker::ToWorker;
 use crate::budget::Budget;
 use crate::link;
-use crate::net::chunk::{CHUNK, copy_out};
+use crate::net::chunk::{COPY_MAX, copy_out};
 use crate::net::lane::{self, Addresses, LaneDriver, LaneEvent};
 use crate::net::traffic::Traffic;
 use crate::runtime::Clock;
 
 /// How often slots that stand still are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// Runs larger than this are not copied out of the chunk they pin: the copy would cost more than
-/// it frees.
-const COPY_MAX: usize = CHUNK / 4;
 
 /// What a shard is made with.
 pub(crate) struct Setup {

@@ -22,6 +22,10 @@ pub(crate) const CHUNK: usize = 1 << 20;
 /// to win more.
 const READ_MIN: usize = 64 << 10;
 
+/// Slices larger than this are not copied out of the chunk that they pin: the copy would cost more
+/// than it frees.
+pub(crate) const COPY_MAX: usize = CHUNK * 3 / 4;
+
 /// Idle chunks that are kept.
 const IDLE_MAX: usize = 4;
 
@@ -56,15 +60,19 @@ impl Chunks {
         &mut self.current
     }
 
-    /// Makes sure that `at_least` bytes fit into the buffer, those that are there included. A new
-    /// chunk's bytes are taken out of `reserved`.
+    /// Makes room to read on towards `at_least` bytes in the buffer, those that are there included.
+    /// A new chunk's bytes are taken out of `reserved`.
+    ///
+    /// A batch larger than a chunk is only as large as it says until its bytes are there: so its
+    /// buffer grows with what has come, four times each step.
     pub(crate) fn make_room(&mut self, at_least: usize, reserved: &mut Lease) {
         let (filled, spare) = (self.current.len(), self.spare());
         let is_worth_reading = READ_MIN <= spare || READ_MIN < filled;
-        if self.pin.is_some() && at_least <= filled + spare && is_worth_reading && 0 < spare {
+        let fits = at_least <= filled + spare || CHUNK <= filled;
+        if self.pin.is_some() && fits && is_worth_reading && 0 < spare {
             return;
         }
-        let size = at_least.max(CHUNK);
+        let size = at_least.min(filled.saturating_mul(4)).max(CHUNK);
         let mut next = if size == CHUNK { self.idle() } else { BytesMut::with_capacity(size) };
         next.extend_from_slice(&self.current);
         let spent = std::mem::replace(&mut self.current, next);
@@ -166,13 +174,19 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_larger_than_a_chunk_gets_a_buffer_of_its_size() {
-        let budget = Budget::new(8 << 20);
-        let mut reserved = budget.try_take(1 << 20).unwrap();
+    fn a_batch_larger_than_a_chunk_gets_a_buffer_that_grows_with_what_has_come() {
+        let budget = Budget::new(64 << 20);
         let mut chunks = Chunks::default();
-        chunks.make_room(3 << 20, &mut reserved);
-        assert!(3 << 20 <= chunks.buffer().capacity());
-        assert_eq!(budget.used(), 3 << 20);
+        let mut largest = 0;
+        while chunks.buffer().len() < 20 << 20 {
+            let mut reserved = budget.try_take(1 << 20).unwrap();
+            chunks.make_room(20 << 20, &mut reserved);
+            let (filled, room) = (chunks.buffer().len(), chunks.spare());
+            assert!(0 < room && filled + room <= (filled * 4).max(CHUNK) + 4096);
+            chunks.buffer().extend_from_slice(&vec![0; room.min(200 << 10)]);
+            largest = largest.max(budget.used());
+        }
+        assert!(largest <= 22 << 20, "{largest}");
     }
 
     #[test]

@@ -181,3 +181,49 @@ async fn compacted_control_and_aborted_batches_are_passed_over() {
     close(&handle).await;
     run.await.unwrap().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_without_room_in_the_budget_stops_its_partition_and_no_other() {
+    let world = World::new(2);
+    let large = vec![7; 3_000_000];
+    world.fill(0, 1, 10);
+    world.append(0, &forebay_broker::BatchBuilder::at_time(0).record(None, Some(&large)).build());
+    world.fill(0, 1, 10);
+    world.fill(1, 10, 10);
+    let consumer = world.consumer(2).budget_bytes(4 << 20).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let noting = seen.clone();
+    let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+        noting.note(record.partition(), record.offset().0);
+        async {}
+    }));
+    until(|| world.committed(1) == Some(100)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let summary = handle.close(Duration::from_secs(5)).await;
+    drop(run.await.unwrap());
+    assert_eq!((seen.of(0), world.committed(0)), ((0..10).collect(), Some(10)));
+    let error = summary.partitions[0].error.clone().unwrap().to_string();
+    assert!(error.contains("3000") && error.contains("2097152"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_batches_pass_through_a_small_budget() {
+    let world = World::new(3);
+    let large = vec![7; 1_500_000];
+    for partition in 0..3 {
+        for _ in 0..20 {
+            let batch = forebay_broker::BatchBuilder::at_time(0).record(None, Some(&large));
+            world.append(partition, &batch.build());
+        }
+    }
+    let consumer = world.consumer(3).budget_bytes(8 << 20).build().unwrap();
+    let handle = consumer.handle();
+    let run = tokio::spawn(consumer.run(|record: Record, _: Context| async move {
+        assert_eq!(record.value().unwrap().len(), 1_500_000);
+    }));
+    world.all_committed(3).await;
+    let stats = handle.stats().await.unwrap();
+    assert!(stats.held_bytes_peak <= (10 << 20), "{}", stats.held_bytes_peak);
+    crate::world::close(&handle).await;
+    run.await.unwrap().unwrap();
+}

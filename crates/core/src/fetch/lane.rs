@@ -299,6 +299,7 @@ impl Lane {
             records: head.records_len as u64,
             brought: Brought::default(),
             corrupt: None,
+            too_large: None,
             is_elsewhere,
         });
         if is_elsewhere { Records::Skip } else { Records::Read }
@@ -324,6 +325,13 @@ impl Lane {
         }
     }
 
+    /// The partition's next batch has `bytes` bytes, more than the `limit`: what follows of the
+    /// partition is to be skipped. Says whether a partition was being read at all.
+    pub fn handle_too_large(&mut self, bytes: u64, limit: u64) -> bool {
+        let answering = self.answering.as_mut();
+        answering.is_some_and(|answering| answering.too_large.replace((bytes, limit)).is_none())
+    }
+
     /// A batch header of the partition could not be read.
     pub fn handle_corrupt(&mut self, error: RecordsError) {
         if let Some(answering) = self.answering.as_mut() {
@@ -343,6 +351,11 @@ impl Lane {
         if let Some(diverging) = tail.diverging_epoch {
             let cause = ResetCause::Truncated { end: diverging.end_offset, epoch: diverging.epoch };
             return self.give_back(slot, Returned::NeedsReset(cause));
+        }
+        if let Some((bytes, limit)) = answering.too_large {
+            let position = fetching.cursor.position;
+            let fault = Fault::TooLarge { position, bytes, limit };
+            return self.give_back(slot, Returned::Fault(fault));
         }
         if let Some(error) = answering.corrupt {
             return self.unreadable(slot, &error);

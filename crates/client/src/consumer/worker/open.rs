@@ -15,6 +15,7 @@ use forebay_protocol::types::{Offset, Position};
 use crate::budget::{Budget, Lease};
 use crate::consumer::lease::Leased;
 use crate::consumer::record::{Batch, Data, Inflated, OpenBatch, Partition, Pool, Record};
+use crate::net::chunk::{COPY_MAX, copy_out};
 
 /// What a handler works on, and how it is taken off a batch.
 pub(crate) trait Unit: Sized {
@@ -104,6 +105,8 @@ pub(super) struct OpenRun {
     pub(super) cut: Option<(Position, Ended)>,
     /// What was told of it last.
     pub(super) told: Position,
+    /// How often it was looked at while nothing of it had started.
+    stood: u8,
 }
 
 /// What opening batches takes: contexts, buffers and the budget.
@@ -200,6 +203,21 @@ impl OpenRun {
             is_exhausted: false,
             cut: None,
             told: next,
+            stood: 0,
+        }
+    }
+
+    /// A job that stands still is copied out of the chunk that it pins for others.
+    pub(super) fn copy_out_still(&mut self, budget: &Budget) {
+        let has_begun = self.walk.is_some() || self.next != self.job.run.from;
+        if has_begun || self.rest.len() > COPY_MAX || 2 <= self.stood {
+            return;
+        }
+        self.stood += 1;
+        if self.stood == 2 {
+            let copy = copy_out(&self.rest, budget.overdraw(self.rest.len()));
+            self.rest = copy.clone();
+            self.job.run.bytes = copy;
         }
     }
 

@@ -280,6 +280,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         }
         self.note_running();
         for run in self.strands.iter_mut().flatten().flat_map(|strand| &mut strand.runs) {
+            run.copy_out_still(&self.setup.budget);
             let running = oldest.get(&run.number).map_or(run.next, |first| Position(first.0));
             let cut = run.cut.as_ref().map_or(running, |(cut, _)| *cut);
             let position = running.min(cut);

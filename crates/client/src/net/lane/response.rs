@@ -59,6 +59,10 @@ impl LaneDriver {
             let event = parser.next(self.chunks.buffer()).map_err(Fault::from)?;
             if let Event::NeedMore { at_least } = event {
                 self.deliver().await;
+                if self.batch_max() < at_least {
+                    self.leave_out(at_least, &mut parser)?;
+                    continue;
+                }
                 self.fill(&mut reading, at_least).await?;
             } else if let Event::ResponseEnd(end) = event {
                 self.machine.handle_response_end(&end);
@@ -89,6 +93,21 @@ impl LaneDriver {
         reading.reserved.merge(more);
         self.ask(reading.stream).await?;
         Ok(true)
+    }
+
+    /// Largest batch that has room beside its own work, in bytes.
+    fn batch_max(&self) -> usize {
+        self.setup.budget.total() / 2
+    }
+
+    /// A batch that would not fit: its partition stops with an error, the others go on.
+    fn leave_out(&mut self, bytes: usize, parser: &mut FetchStream) -> Result<(), Stop> {
+        let limit = self.batch_max();
+        if !self.machine.handle_too_large(bytes as u64, limit as u64) {
+            return Err(Fault::from(FrameError::TooLarge { len: bytes, limit }).into());
+        }
+        parser.skip_records();
+        Ok(())
     }
 
     fn event(&mut self, event: Event, parser: &mut FetchStream) {

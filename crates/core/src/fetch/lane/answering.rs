@@ -16,6 +16,8 @@ pub(super) struct Answering {
     pub(super) records: u64,
     pub(super) brought: Brought,
     pub(super) corrupt: Option<RecordsError>,
+    /// Bytes of a batch that is over the limit, and the limit.
+    pub(super) too_large: Option<(u64, u64)>,
     /// The broker refused: somebody else leads the partition.
     pub(super) is_elsewhere: bool,
 }
