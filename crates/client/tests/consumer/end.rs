@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use forebay::{Consumer, Context, OffsetReset, Record};
+use forebay::{Batch, Consumer, Context, OffsetReset, Record};
 use forebay_broker::{BatchBuilder, Broker};
 
 use crate::world::{Seen, World, close, until};
@@ -29,6 +29,26 @@ async fn a_shutdown_waits_for_what_runs_and_starts_nothing() {
     run.await.unwrap().unwrap();
     assert_eq!(seen.of(0), [0, 1, 2, 3], "the fourth was running");
     assert_eq!(world.committed(0), Some(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_batch_that_runs_at_a_shutdown_is_committed_whole() {
+    let world = World::new(1);
+    world.fill(0, 3, 10);
+    let consumer = world.consumer(1).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let noting = seen.clone();
+    let run = tokio::spawn(consumer.run_batches(move |batch: Batch, _: Context| {
+        noting.note(0, batch.first_offset().0);
+        tokio::time::sleep(Duration::from_secs(1))
+    }));
+    until(|| seen.count() == 2).await;
+
+    close(&handle).await;
+
+    run.await.unwrap().unwrap();
+    assert_eq!(seen.of(0), [0, 10]);
+    assert_eq!(world.committed(0), Some(20));
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,10 +30,12 @@ pub(crate) trait Unit: Sized {
     ) -> Result<bool, RecordsError>;
 }
 
-/// A unit and the first offset it stands for.
+/// A unit and the offsets it stands for.
 pub(crate) struct Taken<U> {
     pub(crate) unit: U,
     pub(crate) first: Offset,
+    /// What comes after it.
+    pub(crate) next: Position,
 }
 
 /// A place in an open batch.
@@ -61,7 +63,7 @@ impl Unit for Record {
                 continue;
             }
             let unit = Self::new(Arc::clone(&walk.batch), at);
-            if start(Taken { unit, first }).is_break() {
+            if start(Taken { unit, first, next: first.next() }).is_break() {
                 walk.mark = Some(records.mark());
                 return Ok(false);
             }
@@ -81,8 +83,8 @@ impl Unit for Batch {
         }
         walk.mark = Some(walk.batch.records().mark());
         let unit = Self::new(Arc::clone(&walk.batch), from);
-        let first = unit.first_offset();
-        Ok(start(Taken { unit, first }).is_continue())
+        let (first, next) = (unit.first_offset(), unit.next_position());
+        Ok(start(Taken { unit, first, next }).is_continue())
     }
 }
 
@@ -233,7 +235,7 @@ impl OpenRun {
             if let Some(walk) = self.walk.as_mut() {
                 let (next, batch) = (&mut self.next, Arc::clone(&walk.batch));
                 let walked = U::each(walk, self.job.run.from, |taken| {
-                    *next = taken.first.next();
+                    *next = taken.next;
                     start(taken, &batch)
                 });
                 match walked {

@@ -160,7 +160,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         let context = Context::new(leased, 1);
         let (mut started, mut stopped) = (0, Stopped::Quota);
         let walked = run.each::<U>(&mut self.opener, partition, |taken, batch| {
-            let Taken { unit, first } = taken;
+            let Taken { unit, first, .. } = taken;
             let polled = cells.start(cell, || {
                 handler.handle(unit, context).instrument(span(&batch.partition, first, 1))
             });
