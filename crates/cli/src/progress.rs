@@ -62,6 +62,6 @@ impl Drop for Progress {
 }
 
 fn style() -> ProgressStyle {
-    let template = "{msg:8} {bar:40} {human_pos:>12} of {human_len} records  {per_sec:>14}";
+    let template = "{msg:8} {wide_bar} {human_pos:>11} of {human_len:11} {per_sec:>16}";
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
