@@ -9,7 +9,6 @@ mod write;
 
 pub use read::{Reader, Tags};
 pub use text::Str;
-pub use varint::{read_varint, read_varlong, uvarint_len, varint_len, varlong_len};
 pub use write::{EncodeError, EncodeProblem, Writer};
 
 use crate::decode::DecodeError;

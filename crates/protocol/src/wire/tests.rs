@@ -71,8 +71,7 @@ fn a_tagged_field_that_does_not_fill_its_size_is_refused() {
 
 #[test]
 fn varints_that_are_too_long_are_refused() {
-    assert_eq!(read_varint(&[0xff; 6]), None);
-    assert_eq!(read_varlong(&[0xff; 11]), None);
+    assert!(reader(&[0x80; 6], Lengths::Compact).uvarint().is_err(), "six bytes");
     assert_eq!(
         reader(&[0x80, 0x80], Lengths::Compact).uvarint().unwrap_err().expected,
         Expected::Varint(5)
@@ -90,33 +89,13 @@ fn text_that_its_length_field_cannot_say_is_refused_on_writing() {
     assert_eq!((error.message, error.field, error.version), ("Test", "name", 3));
 }
 
-fn zigzag(value: i64) -> Vec<u8> {
-    let mut bits = ((value << 1) ^ (value >> 63)).cast_unsigned();
-    let mut bytes = Vec::new();
-    while bits >= 0x80 {
-        bytes.push(u8::try_from(bits & 0x7f).unwrap() | 0x80);
-        bits >>= 7;
-    }
-    bytes.push(u8::try_from(bits).unwrap());
-    bytes
-}
-
 proptest! {
-    #[test]
-    fn signed_varints_are_read_as_they_were_written(long: i64, int: i32) {
-        let bytes = zigzag(long);
-        prop_assert_eq!(read_varlong(&bytes), Some((long, bytes.len())));
-        prop_assert_eq!(varlong_len(long), bytes.len());
-        let bytes = zigzag(int.into());
-        prop_assert_eq!(read_varint(&bytes), Some((int, bytes.len())));
-        prop_assert_eq!(varint_len(int), bytes.len());
-    }
-
     #[test]
     fn unsigned_varints_are_read_as_they_were_written(value: u32) {
         let mut writer = Writer::with_capacity(5);
         writer.uvarint(value);
-        prop_assert_eq!(writer.len(), uvarint_len(value));
+        let bits = u32::BITS - value.leading_zeros();
+        prop_assert_eq!(writer.len(), bits.div_ceil(7).max(1) as usize);
         prop_assert_eq!(Reader::new(writer.into_bytes()).uvarint(), Ok(value));
     }
 
