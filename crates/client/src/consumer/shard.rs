@@ -28,7 +28,7 @@ use super::stats::{Holds, PartitionStats, Stats};
 use super::worker::ToWorker;
 use crate::budget::Budget;
 use crate::link;
-use crate::net::chunk::{COPY_MAX, copy_out};
+use crate::net::chunk::copy_out;
 use crate::net::lane::{self, Addresses, LaneDriver, LaneEvent};
 use crate::net::traffic::Traffic;
 use crate::runtime::Clock;
@@ -223,9 +223,7 @@ impl ShardDriver {
     /// Small runs of slots that stand still are copied out of the chunks they pin.
     fn look(&mut self, now: Instant) {
         let budget = self.setup.lane.budget.clone();
-        self.machine.copy_out_still(now, |bytes| {
-            (bytes.len() <= COPY_MAX).then(|| copy_out(bytes, budget.overdraw(bytes.len())))
-        });
+        self.machine.copy_out_still(now, |bytes| copy_out(bytes, &budget));
         let is_empty = self.machine.reservoir().is_empty();
         self.look_at = (!is_empty).then(|| now.after(LOOK_EVERY));
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::budget::Lease;
+use crate::budget::{Budget, Lease};
 
 /// Bytes of a chunk: large enough that few batches straddle two, small enough to stay in cache
 /// and to be given back soon.
@@ -24,13 +24,16 @@ const READ_MIN: usize = 64 << 10;
 
 /// Slices larger than this are not copied out of the chunk that they pin: the copy would cost more
 /// than it frees.
-pub(crate) const COPY_MAX: usize = CHUNK * 3 / 4;
+const COPY_MAX: usize = CHUNK * 3 / 4;
 
-/// Idle chunks that are kept.
+/// Idle chunks that are kept at most; with a small budget fewer, since they count in no budget.
 const IDLE_MAX: usize = 4;
 
+/// One idle chunk may be kept for so many chunks of the budget.
+const IDLE_PART: usize = 32;
+
 /// The chunks of one lane.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Chunks {
     /// What is read into now; its filled part has not been cut yet.
     current: BytesMut,
@@ -38,6 +41,7 @@ pub(crate) struct Chunks {
     pin: Option<Arc<Lease>>,
     /// Used up; free when nobody holds a slice any more.
     spent: Vec<BytesMut>,
+    idle_max: usize,
 }
 
 /// A slice that keeps its chunk's bytes counted as in use.
@@ -55,6 +59,13 @@ impl AsRef<[u8]> for Pinned {
 }
 
 impl Chunks {
+    /// No chunk yet, under a budget of `total` bytes.
+    pub(crate) fn new(total: usize) -> Self {
+        let most = total / CHUNK / IDLE_PART;
+        let idle_max = if most < IDLE_MAX { most } else { IDLE_MAX };
+        Self { current: BytesMut::new(), pin: None, spent: Vec::new(), idle_max }
+    }
+
     /// The buffer to read into and to cut from.
     pub(crate) const fn buffer(&mut self) -> &mut BytesMut {
         &mut self.current
@@ -120,28 +131,30 @@ impl Chunks {
     fn keep(&mut self, mut chunk: BytesMut) {
         chunk.clear();
         self.spent.push(chunk);
-        if IDLE_MAX < self.spent.len() {
+        if self.idle_max.max(2) < self.spent.len() {
             self.spent.remove(0);
         }
     }
 }
 
-/// A copy of a slice that pins a larger chunk, under a lease of its own.
-pub(crate) fn copy_out(bytes: &Bytes, lease: Lease) -> Bytes {
-    let copy = Bytes::copy_from_slice(bytes);
-    Bytes::from_owner(Pinned { bytes: copy, _pin: Some(Arc::new(lease)) })
+/// A copy of a slice that pins a larger chunk, under a lease of its own. `None` when the slice is
+/// so large that the copy would cost more than it frees, or when there is no room for it beside the
+/// chunk.
+pub(crate) fn copy_out(bytes: &Bytes, budget: &Budget) -> Option<Bytes> {
+    let lease = (bytes.len() <= COPY_MAX).then(|| budget.try_take(bytes.len())).flatten()?;
+    let bytes = Bytes::copy_from_slice(bytes);
+    Some(Bytes::from_owner(Pinned { bytes, _pin: Some(Arc::new(lease)) }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budget::Budget;
 
     #[test]
     fn a_chunk_counts_until_its_last_slice_is_dropped() {
         let budget = Budget::new(8 << 20);
         let mut reserved = budget.try_take(2 << 20).unwrap();
-        let mut chunks = Chunks::default();
+        let mut chunks = Chunks::new(64 << 20);
         chunks.make_room(1, &mut reserved);
         chunks.buffer().extend_from_slice(&[7; 1000]);
         let cut = chunks.buffer().split_to(400).freeze();
@@ -159,7 +172,7 @@ mod tests {
     fn a_part_of_a_batch_moves_to_the_next_chunk() {
         let budget = Budget::new(8 << 20);
         let mut reserved = budget.try_take(4 << 20).unwrap();
-        let mut chunks = Chunks::default();
+        let mut chunks = Chunks::new(64 << 20);
         chunks.make_room(1, &mut reserved);
         chunks.buffer().extend_from_slice(&vec![1; CHUNK - 10]);
         let whole = chunks.buffer().split_to(CHUNK - 20).freeze();
@@ -176,7 +189,7 @@ mod tests {
     #[test]
     fn a_batch_larger_than_a_chunk_gets_a_buffer_that_grows_with_what_has_come() {
         let budget = Budget::new(64 << 20);
-        let mut chunks = Chunks::default();
+        let mut chunks = Chunks::new(64 << 20);
         let mut largest = 0;
         while chunks.buffer().len() < 20 << 20 {
             let mut reserved = budget.try_take(1 << 20).unwrap();
@@ -192,7 +205,7 @@ mod tests {
     #[test]
     fn a_chunk_is_used_again_when_its_slices_are_gone() {
         let budget = Budget::new(64 << 20);
-        let mut chunks = Chunks::default();
+        let mut chunks = Chunks::new(64 << 20);
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..50 {
             let mut reserved = budget.try_take(CHUNK).unwrap();

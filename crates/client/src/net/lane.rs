@@ -114,7 +114,7 @@ impl LaneDriver {
         Self {
             broker,
             machine: Lane::new(setup.config.clone()),
-            chunks: Chunks::default(),
+            chunks: Chunks::new(setup.budget.total()),
             orders,
             events,
             client_id: Str::from(&*setup.client_id),

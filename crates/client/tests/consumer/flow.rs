@@ -224,6 +224,6 @@ async fn large_batches_pass_through_a_small_budget() {
     world.all_committed(3).await;
     let stats = handle.stats().await.unwrap();
     assert!(stats.held_bytes_peak <= (10 << 20), "{}", stats.held_bytes_peak);
-    crate::world::close(&handle).await;
+    close(&handle).await;
     run.await.unwrap().unwrap();
 }

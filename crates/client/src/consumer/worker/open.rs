@@ -15,7 +15,7 @@ use forebay_protocol::types::{Offset, Position};
 use crate::budget::{Budget, Lease};
 use crate::consumer::lease::Leased;
 use crate::consumer::record::{Batch, Data, Inflated, OpenBatch, Partition, Pool, Record};
-use crate::net::chunk::{COPY_MAX, copy_out};
+use crate::net::chunk::copy_out;
 
 /// What a handler works on, and how it is taken off a batch.
 pub(crate) trait Unit: Sized {
@@ -212,12 +212,13 @@ impl OpenRun {
     /// A job that stands still is copied out of the chunk that it pins for others.
     pub(super) fn copy_out_still(&mut self, budget: &Budget) {
         let has_begun = self.walk.is_some() || self.next != self.job.run.from;
-        if has_begun || self.rest.len() > COPY_MAX || 2 <= self.stood {
+        if has_begun || 2 <= self.stood {
             return;
         }
         self.stood += 1;
-        if self.stood == 2 {
-            let copy = copy_out(&self.rest, budget.overdraw(self.rest.len()));
+        if self.stood == 2
+            && let Some(copy) = copy_out(&self.rest, budget)
+        {
             self.rest = copy.clone();
             self.job.run.bytes = copy;
         }
