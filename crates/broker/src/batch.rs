@@ -149,11 +149,27 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// What was wrong, what was expected.
     pub why: String,
+    /// Whether the log refused, after the bytes were found in order: Kafka tells its start then.
+    pub(crate) by: By,
+    /// Which records of the batch were wrong, counted from 0.
+    pub(crate) records: Vec<i32>,
+}
+
+/// Who refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum By {
+    Node,
+    Log,
 }
 
 impl Refusal {
     pub(crate) fn new(code: ErrorCode, why: impl Into<String>) -> Self {
-        Self { code, why: why.into() }
+        Self { code, why: why.into(), by: By::Node, records: Vec::new() }
+    }
+
+    pub(crate) fn by_log(mut self) -> Self {
+        self.by = By::Log;
+        self
     }
 }
 
@@ -181,7 +197,7 @@ pub(crate) fn check(bytes: &Bytes, rules: Rules) -> Result<Head, Refusal> {
     }
     let head = Head::read(bytes).ok_or_else(|| {
         let why = format!("{} bytes are no batch: the head alone takes {HEAD}", bytes.len());
-        Refusal::new(ErrorCode::CORRUPT_MESSAGE, why)
+        invalid(&why)
     })?;
     if head.magic != 2 {
         return Err(invalid("the batch's magic is not 2"));
@@ -199,8 +215,8 @@ pub(crate) fn check(bytes: &Bytes, rules: Rules) -> Result<Head, Refusal> {
     if head.is_control() {
         return Err(invalid("clients may not write control batches"));
     }
-    check_counts(&head)?;
-    check_records(bytes, &head, rules.keys)?;
+    check_counts(&head).map_err(Refusal::by_log)?;
+    check_records(bytes, &head, rules.keys).map_err(Refusal::by_log)?;
     Ok(head)
 }
 
@@ -235,20 +251,24 @@ fn check_counts(head: &Head) -> Result<(), Refusal> {
 
 fn check_records(bytes: &Bytes, head: &Head, keys: Keys) -> Result<(), Refusal> {
     let mut next = 0;
-    let mut first_bad = None;
+    let mut out_of_order = false;
+    let mut keyless = Vec::new();
     walk(bytes, head, |record| {
-        if i64::from(record.offset_delta) != next {
-            first_bad.get_or_insert("the records' offset deltas do not count up from 0");
-        }
+        out_of_order |= record.offset_delta != next;
         if keys == Keys::Required && record.key.is_none() {
-            first_bad.get_or_insert("a compacted topic takes no record without a key");
+            keyless.push(next);
         }
         next += 1;
     })?;
-    if next != i64::from(head.record_count) {
-        first_bad.get_or_insert("the batch holds another number of records than its head says");
+    let invalid = |why: &str| Refusal::new(ErrorCode::INVALID_RECORD, why);
+    if out_of_order {
+        return Err(invalid("the records' offset deltas do not count up from 0"));
     }
-    first_bad.map_or(Ok(()), |why| Err(Refusal::new(ErrorCode::INVALID_RECORD, why)))
+    if !keyless.is_empty() {
+        let refusal = invalid("a compacted topic takes no record without a key");
+        return Err(Refusal { records: keyless, ..refusal });
+    }
+    Ok(())
 }
 
 /// CRC-32C.

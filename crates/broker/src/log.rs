@@ -154,7 +154,9 @@ impl Log {
         head: Head,
         (epoch, append_time): (i32, Option<i64>),
     ) -> Result<Appended, Refusal> {
-        if let Verdict::Duplicate(appended) = self.producers.judge(&head)? {
+        if let Verdict::Duplicate(appended) =
+            self.producers.judge(&head).map_err(Refusal::by_log)?
+        {
             return Ok(appended);
         }
         self.append(bytes, head, (epoch, append_time))

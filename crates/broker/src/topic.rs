@@ -51,6 +51,39 @@ pub(crate) const TOPIC_CONFIGS: [(&str, &str); 8] = [
     ("segment.bytes", "1073741824"),
 ];
 
+/// Settings that Kafka's topics have too, and that have no effect here.
+pub(crate) const OTHER_CONFIGS: [&str; 29] = [
+    "compression.gzip.level",
+    "compression.lz4.level",
+    "compression.zstd.level",
+    "delete.retention.ms",
+    "file.delete.delay.ms",
+    "flush.messages",
+    "flush.ms",
+    "follower.replication.throttled.replicas",
+    "index.interval.bytes",
+    "leader.replication.throttled.replicas",
+    "local.retention.bytes",
+    "local.retention.ms",
+    "max.compaction.lag.ms",
+    "message.downconversion.enable",
+    "message.format.version",
+    "message.timestamp.after.max.ms",
+    "message.timestamp.before.max.ms",
+    "message.timestamp.difference.max.ms",
+    "min.cleanable.dirty.ratio",
+    "min.compaction.lag.ms",
+    "preallocate",
+    "remote.log.copy.disable",
+    "remote.log.delete.on.disable",
+    "remote.storage.enable",
+    "segment.index.bytes",
+    "segment.jitter.ms",
+    "segment.ms",
+    "unclean.leader.election.enable",
+    "internal.segment.bytes",
+];
+
 pub(crate) fn default_config(name: &str) -> Option<&'static str> {
     TOPIC_CONFIGS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
 }

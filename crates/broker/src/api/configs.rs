@@ -20,7 +20,7 @@ use crate::batch::Refusal;
 use crate::cluster::Cluster;
 use crate::code::ErrorCode;
 use crate::connection::Call;
-use crate::topic::{TOPIC_CONFIGS, Topic, TopicRef, default_config};
+use crate::topic::{OTHER_CONFIGS, TOPIC_CONFIGS, Topic, TopicRef, default_config};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -184,15 +184,13 @@ fn set_all(cluster: &mut Cluster, asked: &AlterConfigsResource) {
     }
 }
 
-/// Whether a topic has such a setting, and whether the value can be it. Other settings that Kafka
-/// has are taken and have no effect.
+/// Whether a topic has such a setting, and whether the value can be it.
 pub(super) fn check(name: &str, value: Option<&str>) -> Result<(), Refusal> {
-    let is_name = |c: char| c.is_ascii_lowercase() || c == '.';
     let invalid = |why: String| Err(Refusal::new(ErrorCode::INVALID_CONFIG, why));
-    if name.is_empty() || !name.chars().all(is_name) {
+    let default = default_config(name);
+    if default.is_none() && !OTHER_CONFIGS.contains(&name) {
         return invalid(format!("{name:?} is no setting of a topic"));
     }
-    let default = default_config(name);
     let (Some(value), Some(default)) = (value, default) else { return Ok(()) };
     if default.parse::<i64>().is_ok() && value.parse::<i64>().is_err() {
         return invalid(format!("{name} is {value:?}, but should be a number"));

@@ -69,7 +69,7 @@ fn create(
     cluster.controls(call)?;
     let assigned = assignments(cluster, asked)?;
     let partitions = match (assigned.len(), asked.num_partitions) {
-        (0, -1) => cluster.options.default_partitions,
+        (0, -1) if call.version >= 4 => cluster.options.default_partitions,
         (0, count) => count,
         (count, _) => i32::try_from(count).unwrap_or(i32::MAX),
     };

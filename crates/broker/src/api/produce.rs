@@ -7,18 +7,20 @@
 use bytes::Bytes;
 use forebay_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use forebay_protocol::messages::produce_response::{
-    LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
+    TopicProduceResponse,
 };
 use forebay_protocol::messages::{ProduceRequest, ProduceResponse};
 use forebay_protocol::types::BrokerId;
 
 use super::{Reply, encoded};
-use crate::batch::{self, Head, Keys, Refusal, Rules};
+use crate::batch::{self, By, Head, Keys, Refusal, Rules};
 use crate::cluster::Cluster;
 use crate::code::ErrorCode;
 use crate::connection::{BadRequest, Call};
 use crate::log::Appended;
 use crate::topic::{Topic, TopicRef};
+use crate::versions::Release;
 
 /// Codec 4, zstd, came with Produce v7.
 const ZSTD: i16 = 4;
@@ -37,7 +39,8 @@ pub(super) fn produce(
                 let why = format!("acks is {}, but -1, 0 and 1 are all there is", request.acks);
                 return refused(data.index, &Refusal::new(ErrorCode::INVALID_REQUIRED_ACKS, why));
             }
-            one(cluster, call, (topic, data), &mut leaders)
+            let transactional = request.transactional_id.is_some();
+            one(cluster, call, (topic, data, transactional), &mut leaders)
         });
         let partition_responses = answers.collect();
         let (name, topic_id) = (topic.name.clone(), topic.topic_id);
@@ -57,11 +60,16 @@ pub(super) fn produce(
 fn one(
     cluster: &mut Cluster,
     call: &Call,
-    (topic, data): (&TopicProduceData, &PartitionProduceData),
+    (topic, data, transactional): (&TopicProduceData, &PartitionProduceData, bool),
     leaders: &mut Vec<BrokerId>,
 ) -> PartitionProduceResponse {
     let place = TopicRef::of(&topic.name, topic.topic_id);
     let bytes = data.records.clone().unwrap_or_default();
+    if !transactional && Head::read(&bytes).is_some_and(|head| head.is_transactional()) {
+        let why = "a transactional batch needs a request with a transactional id";
+        let code = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        return refused(data.index, &Refusal::new(code, why));
+    }
     match append(cluster, call, (&place, data.index), &bytes) {
         Ok((appended, log_start_offset)) => PartitionProduceResponse {
             index: data.index,
@@ -72,6 +80,14 @@ fn one(
         },
         Err(refusal) => {
             let mut answer = refused(data.index, &refusal);
+            if refusal.code == ErrorCode::INVALID_RECORD && cluster.options.release <= Release::V1_1
+            {
+                // The newer code came with 2.4.
+                answer.error_code = ErrorCode::CORRUPT_MESSAGE.0;
+            }
+            if refusal.by == By::Log {
+                answer.log_start_offset = log_start(cluster, &place, data.index);
+            }
             if refusal.code == ErrorCode::NOT_LEADER_OR_FOLLOWER && call.version >= 10 {
                 answer.current_leader = hint(cluster, &place, data.index, leaders);
             }
@@ -86,8 +102,18 @@ fn refused(index: i32, refusal: &Refusal) -> PartitionProduceResponse {
         error_code: refusal.code.0,
         base_offset: -1,
         error_message: Some(refusal.why.as_str().into()),
+        record_errors: refusal.records.iter().map(|at| bad_record(*at)).collect(),
         ..Default::default()
     }
+}
+
+fn bad_record(batch_index: i32) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage { batch_index, batch_index_error_message: None }
+}
+
+fn log_start(cluster: &Cluster, place: &TopicRef, index: i32) -> i64 {
+    let name = cluster.topics.name_of(place).unwrap_or_default();
+    cluster.topics.partition(name, index).map_or(-1, |partition| partition.log.start())
 }
 
 fn hint(

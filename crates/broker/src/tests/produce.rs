@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::talk::{Talk, batch, produce_request, t0};
+use super::talk::{Talk, batch, produce_request, t0, text};
 use crate::{BatchBuilder, ErrorCode, Options, Output};
 
 fn refused(talk: &mut Talk, records: Bytes) -> ErrorCode {
@@ -41,7 +41,7 @@ fn every_flipped_bit_of_a_batch_is_noticed() {
 fn batches_that_are_not_one_whole_batch_of_format_2_are_refused() {
     let mut talk = Talk::start();
     let whole = batch(&["a"], None);
-    assert_eq!(refused(&mut talk, Bytes::new()), ErrorCode::CORRUPT_MESSAGE);
+    assert_eq!(refused(&mut talk, Bytes::new()), ErrorCode::INVALID_RECORD);
     let two = [whole.as_ref(), whole.as_ref()].concat();
     assert_eq!(refused(&mut talk, two.into()), ErrorCode::INVALID_RECORD);
     let mut old = BytesMut::from(whole.as_ref());
@@ -52,7 +52,11 @@ fn batches_that_are_not_one_whole_batch_of_format_2_are_refused() {
     let hole = BatchBuilder::at_time(0).record(None, None).hole(2).record(None, None).build();
     assert_eq!(refused(&mut talk, hole), ErrorCode::INVALID_RECORD);
     let control = BatchBuilder::marker(0, (1, 0), crate::Marker::Abort);
-    assert_eq!(refused(&mut talk, control), ErrorCode::INVALID_RECORD);
+    let unnamed = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    assert_eq!(refused(&mut talk, control.clone()), unnamed);
+    let named = produce_request(&t0(), control, -1).with_transactional_id(Some(text("x").into()));
+    let code = talk.ask(9, &named).responses[0].partition_responses[0].error_code;
+    assert_eq!(ErrorCode(code), ErrorCode::INVALID_RECORD);
 }
 
 #[test]

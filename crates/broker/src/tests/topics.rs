@@ -30,11 +30,12 @@ fn impossible_topics_are_refused() {
     assert_eq!(create(&mut talk, topic("new", 0, 1)), ErrorCode::INVALID_PARTITIONS);
     assert_eq!(create(&mut talk, topic("new", i32::MAX, 1)), ErrorCode::INVALID_PARTITIONS);
     assert_eq!(create(&mut talk, topic("new", 1, 2)), ErrorCode::INVALID_REPLICATION_FACTOR);
-    let config = CreatableTopicConfig::default()
-        .with_name(text("retention.ms"))
-        .with_value(Some(text("soon")));
-    let wrong = topic("new", 1, 1).with_configs(vec![config]);
-    assert_eq!(create(&mut talk, wrong), ErrorCode::INVALID_CONFIG);
+    for (key, value) in [("retention.ms", "soon"), ("no.such", "1")] {
+        let config =
+            CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value)));
+        let wrong = topic("new", 1, 1).with_configs(vec![config]);
+        assert_eq!(create(&mut talk, wrong), ErrorCode::INVALID_CONFIG);
+    }
     assert_eq!(talk.cluster.topic_id("new"), None);
 }
 

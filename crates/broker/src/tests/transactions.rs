@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
     InitProducerIdRequest, OffsetFetchRequest, TransactionalId, TxnOffsetCommitRequest,
 };
 
-use super::talk::{Talk, fetch_request, t0, text, topic_name, values};
+use super::talk::{Talk, fetch_request, produce_request, t0, text, topic_name, values};
 use crate::{BatchBuilder, ErrorCode, Head, Marker};
 
 /// A transactional producer's half.
@@ -57,8 +57,9 @@ impl Producer {
     }
 
     fn write(&mut self, talk: &mut Talk, value: &str) -> ErrorCode {
-        let batch = self.batch(value);
-        ErrorCode(talk.try_produce(&t0(), batch).error_code)
+        let request = produce_request(&t0(), self.batch(value), -1);
+        let answer = talk.ask(9, &request.with_transactional_id(Some(id())));
+        ErrorCode(answer.responses[0].partition_responses[0].error_code)
     }
 
     fn end(self, talk: &mut Talk, marker: Marker) -> ErrorCode {

@@ -65,7 +65,8 @@ impl Part {
             log_start: -1,
             diverging: None,
             leader: None,
-            aborted: None,
+            // Kafka says null for errors of the log and an empty list for what it does not know.
+            aborted: is_unknown(error).then(Vec::new),
             slices: Slices::default(),
             has_more: true,
         }
@@ -75,6 +76,10 @@ impl Part {
     pub(super) fn is_urgent(&self) -> bool {
         self.error != ErrorCode::NONE || self.diverging.is_some()
     }
+}
+
+const fn is_unknown(error: ErrorCode) -> bool {
+    matches!(error, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID)
 }
 
 /// How much is left for the partitions that come.
@@ -105,6 +110,8 @@ pub(super) fn gather(cluster: &mut Cluster, call: &Call, ask: &Ask) -> Gathered 
         gathered.parts.push(part);
     }
     cluster.sessions.insert(ask.session, session);
+    // As Kafka does, what is not known comes last.
+    gathered.parts.sort_by_key(|part| is_unknown(part.error));
     gathered
 }
 
