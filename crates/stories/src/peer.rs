@@ -3,6 +3,7 @@
 mod java;
 mod kcat;
 
+use std::io;
 use std::process::{Output, Stdio};
 
 use tokio::process::Command;
@@ -90,20 +91,42 @@ pub(crate) struct Topic<'a> {
     pub(crate) name: &'a str,
 }
 
-/// What a peer printed; a peer that fails breaks the story off with its last words.
-async fn run(command: &mut Command, what: &'static str) -> Result<Output, Ending> {
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    let output = command.output().await.map_err(|source| Ending::Io { what, source })?;
-    judge(output, what)
+/// A program that a peer needs.
+#[derive(Debug)]
+struct Tool {
+    /// What it is here.
+    what: &'static str,
+    /// Its name on the PATH.
+    program: &'static str,
+    /// What brings it on Debian and Ubuntu.
+    package: &'static str,
 }
 
-fn judge(output: Output, what: &'static str) -> Result<Output, Ending> {
+impl Tool {
+    /// Not to be there is another thing than to fail.
+    fn fault(&self, source: io::Error) -> Ending {
+        let Self { what, program, package } = *self;
+        if source.kind() == io::ErrorKind::NotFound {
+            return Ending::Missing { program, package };
+        }
+        Ending::Io { what, source }
+    }
+}
+
+/// What a peer printed; a peer that fails breaks the story off with its last words.
+async fn run(command: &mut Command, tool: &Tool) -> Result<Output, Ending> {
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = command.output().await.map_err(|source| tool.fault(source))?;
+    judge(output, tool)
+}
+
+fn judge(output: Output, tool: &Tool) -> Result<Output, Ending> {
     if output.status.success() {
         return Ok(output);
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let last: Vec<&str> = said.lines().rev().take(3).collect();
-    Err(Ending::Broken(format!("{what}: {}; {}", output.status, last.join(" / "))))
+    Err(Ending::Broken(format!("{}: {}; {}", tool.what, output.status, last.join(" / "))))
 }
 
 fn lines(output: &Output) -> Vec<String> {

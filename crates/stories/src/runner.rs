@@ -29,7 +29,7 @@ async fn on_broker(broker: Brokers, stories: &[&Story], kafka: Kafka) -> Vec<Cel
         Ok(stage) => {
             let mut cells = Vec::new();
             for story in stories {
-                cells.push(tell(story, &stage).await);
+                cells.push(tell(story, &stage, kafka).await);
             }
             stage.clear().await;
             cells
@@ -41,13 +41,16 @@ async fn on_broker(broker: Brokers, stories: &[&Story], kafka: Kafka) -> Vec<Cel
     }
 }
 
-async fn tell(story: &Story, stage: &Stage) -> Cell {
+async fn tell(story: &Story, stage: &Stage, kafka: Kafka) -> Cell {
     let start = Instant::now();
     let told = tokio::time::timeout(STORY_TIME_MAX, (story.tell)(stage)).await;
     let (verdict, detail) = match told {
         Ok(Ok(())) => (Verdict::Pass, String::new()),
         Ok(Err(Ending::Client(error @ forebay::Error::NotOffered { .. }))) => {
             (Verdict::NotOffered, error.to_string())
+        }
+        Ok(Err(ending @ Ending::Missing { .. })) if kafka == Kafka::IfThere => {
+            (Verdict::LeftOut, ending.to_string())
         }
         Ok(Err(ending)) => (Verdict::Fail, with_promise(story, &ending.to_string())),
         Err(_) => (Verdict::Fail, with_promise(story, "it took longer than 180 s")),

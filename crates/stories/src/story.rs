@@ -24,6 +24,14 @@ pub(crate) enum Ending {
     /// The promise is broken.
     #[error("{0}")]
     Broken(String),
+    /// This machine lacks a program that the story needs.
+    #[error("no {program} found: apt-get install {package}")]
+    Missing {
+        /// The program.
+        program: &'static str,
+        /// What brings it on Debian and Ubuntu.
+        package: &'static str,
+    },
     /// A client call failed.
     #[error("{0}")]
     Client(#[from] forebay::Error),

@@ -5,12 +5,17 @@ use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
 
-use super::{Codec, Topic, lines, run};
+use super::{Codec, Tool, Topic, lines, run};
 use crate::stage::Brokers;
 use crate::story::Ending;
 
 /// Where `pom.xml` and `Exchange.java` lie.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/java");
+
+const JDK: &str = "openjdk-17-jdk-headless";
+const PRODUCER: Tool = Tool { what: "the Java producer", program: "java", package: JDK };
+const CONSUMER: Tool = Tool { what: "the Java consumer", program: "java", package: JDK };
+const MAVEN: Tool = Tool { what: "Maven", program: "mvn", package: "maven" };
 
 /// Kafka's client of one release.
 #[derive(Debug)]
@@ -41,13 +46,13 @@ impl Java {
         let count = count.to_string();
         let mut command = self.exchange();
         command.args(["write", to.bootstrap, to.name, codec.name(), &count]);
-        run(&mut command, "the Java producer").await.map(drop)
+        run(&mut command, &PRODUCER).await.map(drop)
     }
 
     pub(crate) async fn read(&self, from: Topic<'_>, count: u32) -> Result<Vec<String>, Ending> {
         let mut command = self.exchange();
         command.args(["read", from.bootstrap, from.name, &count.to_string()]);
-        Ok(lines(&run(&mut command, "the Java consumer").await?))
+        Ok(lines(&run(&mut command, &CONSUMER).await?))
     }
 
     fn exchange(&self) -> Command {
@@ -64,5 +69,5 @@ async fn resolve(release: &str, file: &Path) -> Result<(), Ending> {
     command.args(["-q", "-B", "-f"]).arg(PathBuf::from(FOLDER).join("pom.xml"));
     command.arg(format!("-Dkafka.version={release}")).arg("dependency:build-classpath");
     command.arg(format!("-Dmdep.outputFile={}", file.display()));
-    run(&mut command, "Maven").await.map(drop)
+    run(&mut command, &MAVEN).await.map(drop)
 }

@@ -6,13 +6,13 @@ use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use super::{Codec, Topic, judge, lines, run};
+use super::{Codec, Tool, Topic, judge, lines, run};
 use crate::story::Ending;
 
-const WHAT: &str = "kcat";
+const KCAT: Tool = Tool { what: "kcat", program: "kcat", package: "kcat" };
 
 pub(crate) async fn write(to: Topic<'_>, codec: Codec, count: u32) -> Result<(), Ending> {
-    let io = |source| Ending::Io { what: WHAT, source };
+    let io = |source| KCAT.fault(source);
     let mut command = kcat(to);
     command.args(["-P", "-z", codec.name(), "-K", "|", "-H", "from=librdkafka"]);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -20,7 +20,7 @@ pub(crate) async fn write(to: Topic<'_>, codec: Codec, count: u32) -> Result<(),
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(records(count).as_bytes()).await.map_err(io)?;
     }
-    judge(child.wait_with_output().await.map_err(io)?, WHAT).map(drop)
+    judge(child.wait_with_output().await.map_err(io)?, &KCAT).map(drop)
 }
 
 /// The reader checks our checksums too, which it would not by itself.
@@ -28,7 +28,7 @@ pub(crate) async fn read(from: Topic<'_>, count: u32) -> Result<Vec<String>, End
     let mut command = kcat(from);
     command.args(["-C", "-q", "-e", "-o", "0", "-c", &count.to_string()]);
     command.args(["-X", "check.crcs=true", "-f", "%o|%k|%s|%h\n"]);
-    Ok(lines(&run(&mut command, WHAT).await?))
+    Ok(lines(&run(&mut command, &KCAT).await?))
 }
 
 fn kcat(topic: Topic<'_>) -> Command {
