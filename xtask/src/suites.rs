@@ -6,6 +6,7 @@ mod stories;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::Path;
 use std::process::Command;
@@ -27,8 +28,8 @@ pub(crate) struct Suite {
     pub(crate) passed: u64,
     pub(crate) failed: u64,
     pub(crate) skipped: u64,
-    /// Why something was skipped and how to get it; one line each.
-    pub(crate) left_out: Vec<String>,
+    /// Why something was left out and how to get it, and how many tests that concerns.
+    pub(crate) left_out: BTreeMap<String, u64>,
 }
 
 /// Whether the absence of real Kafka is a failure.
@@ -62,7 +63,7 @@ fn libtest_suites(root: &Path, kafka: Kafka) -> Result<Vec<Suite>, Fault> {
     }
     if let Some(reason) = kafka_missing() {
         for suite in suites.iter_mut().filter(|suite| suite.skipped != 0) {
-            suite.left_out.push(format!("{} tests of {} ({reason})", suite.skipped, suite.name));
+            suite.left_out.insert(reason.clone(), suite.skipped);
         }
         return Ok(suites);
     }
@@ -113,8 +114,10 @@ fn kafka_missing() -> Option<String> {
 /// Prints the table and, as the last line, the counts.
 fn conclude(suites: &[Suite], kafka: Kafka) -> Result<(), Fault> {
     println!("\n{}", table(suites));
-    for reason in suites.iter().flat_map(|suite| &suite.left_out) {
-        println!("left out: {reason}");
+    for suite in suites {
+        for (reason, count) in &suite.left_out {
+            println!("left out: {count} of {} ({reason})", suite.name);
+        }
     }
     let total = total(suites);
     let absent = kafka == Kafka::Required && !suites.iter().all(|suite| suite.left_out.is_empty());

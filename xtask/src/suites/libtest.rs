@@ -1,5 +1,7 @@
 //! What did `cargo test` say? Its lines, turned into suites.
 
+use std::collections::BTreeMap;
+
 use super::Suite;
 use crate::command::Ending;
 
@@ -77,5 +79,5 @@ fn result(name: String, counts: &str) -> Suite {
         part.and_then(|part| part.trim().split(' ').next()?.parse().ok()).unwrap_or(0)
     };
     let (passed, failed, skipped) = (count(" passed"), count(" failed"), count(" ignored"));
-    Suite { name, passed, failed, skipped, left_out: Vec::new() }
+    Suite { name, passed, failed, skipped, left_out: BTreeMap::new() }
 }
