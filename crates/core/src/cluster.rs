@@ -60,7 +60,7 @@ pub enum Destination {
 /// Why a ticket is given up before it left.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
-    /// Its deadline passed; with whose connection failed last, and how.
+    /// Its deadline passed, or its broker is no longer listed; with whose connection failed last, and how.
     Late(Option<(BrokerId, Fault)>),
     /// The coordinator cannot be had: Kafka's error code.
     Coordinator(i16),
@@ -255,9 +255,8 @@ impl Cluster {
         broker: BrokerId,
         address: Address,
     ) {
-        if self.metadata.brokers.get(&broker) != Some(&address) {
-            self.told.insert(broker, address);
-        }
+        // Kept even when metadata lists it: a broker that is down is no longer listed.
+        self.told.insert(broker, address);
         self.coordinators.found(key, broker);
         self.advance(now);
     }
@@ -336,7 +335,8 @@ impl Cluster {
     fn try_send(&mut self, now: Instant, waiting: Waiting) {
         let ticket = waiting.ticket;
         let target = self.resolve(now, &waiting.to);
-        if waiting.deadline <= now {
+        let is_gone = matches!(waiting.to, Destination::Broker(_)) && target.is_none();
+        if waiting.deadline <= now || is_gone {
             let why = Refusal::Late(self.last_fault(target));
             self.outputs.push_back(Output::Fail { ticket, why });
             return;

@@ -109,6 +109,34 @@ fn a_coordinator_is_looked_for_once_and_again_after_it_moved() {
 }
 
 #[test]
+fn a_coordinator_that_metadata_no_longer_lists_is_dialled_and_then_looked_for_again() {
+    let mut cluster = known();
+    let to = Destination::Coordinator(group());
+    cluster.handle_request(at(1), Ticket(1), to.clone(), at(60_000));
+    cluster.handle_coordinator(at(2), &group(), BrokerId(2), address(2));
+    assert_eq!(sends(&mut cluster), [(1, 2)]);
+    cluster.handle_stale(at(3));
+    let mut fenced = news(1, 2);
+    fenced.brokers.remove(&BrokerId(2));
+    cluster.handle_metadata(at(4), fenced);
+    outputs(&mut cluster);
+    cluster.handle_request(at(5), Ticket(2), to, at(60_000));
+    assert_eq!(sends(&mut cluster), [(2, 2)]);
+    cluster.handle_down(at(6), BrokerId(2), Fault::Disconnected);
+    cluster.handle_request(at(6), Ticket(2), Destination::Coordinator(group()), at(60_000));
+    let asked = outputs(&mut cluster);
+    assert!(asked.iter().any(|output| matches!(output, Output::AskCoordinator { .. })));
+}
+
+#[test]
+fn a_request_to_a_broker_that_is_no_longer_listed_fails_at_once() {
+    let mut cluster = known();
+    cluster.handle_request(at(1), Ticket(1), Destination::Broker(BrokerId(9)), at(60_000));
+    let failed = outputs(&mut cluster);
+    assert!(matches!(failed[..], [Output::Fail { .. }]), "{failed:?}");
+}
+
+#[test]
 fn a_fatal_word_on_a_coordinator_fails_whoever_waits_for_it() {
     let mut cluster = known();
     cluster.handle_request(at(1), Ticket(1), Destination::Coordinator(group()), at(5000));
