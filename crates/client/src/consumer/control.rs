@@ -44,10 +44,10 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Whether all work ended in time and nothing went wrong.
+    /// Whether all work ended and was committed in time, and nothing went wrong.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        let fine = |it: &PartitionSummary| it.is_drained && it.error.is_none();
+        let fine = |it: &PartitionSummary| it.is_drained && it.is_committed && it.error.is_none();
         self.cause.is_none() && self.unfinished == 0 && self.partitions.iter().all(fine)
     }
 }
@@ -64,6 +64,8 @@ pub struct PartitionSummary {
     pub committed: Option<Position>,
     /// Whether its running records ended before the deadline.
     pub is_drained: bool,
+    /// Whether all that is done is stored by the coordinator; true without a group.
+    pub is_committed: bool,
     /// Why the partition stopped, when it did.
     pub error: Option<Error>,
 }

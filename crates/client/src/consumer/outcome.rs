@@ -24,8 +24,8 @@ pub(super) fn summary(outcome: Outcome, group: &Arc<str>) -> Summary {
 
 fn partition((tp, ending): (TopicPartition, Ending)) -> PartitionSummary {
     let error = ending.trouble.map(|why| trouble(&tp, why));
-    let Ending { frontier, committed, is_drained, .. } = ending;
-    PartitionSummary { tp, frontier, committed, is_drained, error }
+    let Ending { frontier, committed, is_drained, is_committed, .. } = ending;
+    PartitionSummary { tp, frontier, committed, is_drained, is_committed, error }
 }
 
 /// A commit that no member of the group may make, or that may not be made at all.

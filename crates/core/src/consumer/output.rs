@@ -119,6 +119,8 @@ pub struct Ending {
     pub committed: Option<Position>,
     /// Whether its work ended before the deadline.
     pub is_drained: bool,
+    /// Whether all that is done is stored by the coordinator; true where nothing is to be stored.
+    pub is_committed: bool,
     /// Why it stopped, when it did.
     pub trouble: Option<Trouble>,
 }

@@ -129,6 +129,7 @@ impl Consumer {
                 frontier: partition.frontier,
                 committed: self.commit.acked(tp),
                 is_drained: partition.is_drained,
+                is_committed: self.config.commits == Commits::Nowhere || self.commit.is_stored(tp),
                 trouble: partition.trouble.clone(),
             };
             (tp.clone(), ending)

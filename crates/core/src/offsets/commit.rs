@@ -208,7 +208,13 @@ impl Commit {
         self.slots.get(tp)?.acked
     }
 
-    /// Whether nothing of `tp` waits or is in flight.
+    /// Whether everything that is done in `tp` is stored.
+    #[must_use]
+    pub fn is_stored(&self, tp: &TopicPartition) -> bool {
+        self.slots.get(tp).is_none_or(|slot| slot.wanted.is_none())
+    }
+
+    /// Whether nothing of `tp` waits or is in flight, or nothing can be done about it.
     #[must_use]
     pub fn is_settled(&self, tp: &TopicPartition) -> bool {
         self.failed || self.slots.get(tp).is_none_or(|slot| slot.wanted.is_none() || slot.refused)
