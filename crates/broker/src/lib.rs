@@ -61,7 +61,7 @@
 //!
 //! # Checks outside of the tests
 //!
-//! `cargo run -p forebay-broker --example compare HOST:PORT` asks a real broker and this one the
+//! `cargo run -p forebay-broker --example compare -- HOST:PORT` asks a real broker and this one the
 //! same hundred questions and prints where the answers differ: nowhere with Kafka 4.4.0.
 //!
 //! `cargo run -p forebay-broker --example serve` serves on port 9092; then, for one,
