@@ -18,7 +18,7 @@ const SILENCE: Duration = Duration::from_secs(15);
 
 /// What reading took and how it ended.
 pub(super) struct Reading {
-    /// Without a broker in this process.
+    /// Time up to the last record; processor time up to the end, without a broker in this process.
     pub(super) used: Used,
     pub(super) stats: Stats,
     pub(super) summary: Arc<Summary>,
@@ -49,7 +49,7 @@ pub(super) async fn read(
         () = watch(options.records, check, &handle) => false,
         () = around.stop.requested() => true,
     };
-    let stats = handle.stats().await;
+    let (wall, stats) = (meter.used().wall, handle.stats().await);
     let summary = handle.close(around.shared.drain_timeout).await;
     leftovers::tell(&summary);
     if let Some(cause) = &summary.cause {
@@ -60,7 +60,7 @@ pub(super) async fn read(
     }
     let used = meter.used();
     let broker = stage.broker_cpu().await.saturating_sub(broker);
-    let used = Used { cpu: used.cpu.saturating_sub(broker), ..used };
+    let used = Used { wall, cpu: used.cpu.saturating_sub(broker) };
     Ok(Some(Reading { used, stats: stats?, summary }))
 }
 
