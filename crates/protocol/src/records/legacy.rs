@@ -197,7 +197,7 @@ impl<'a> Message<'a> {
         let shift =
             shift.ok_or_else(|| record_error(self.offset, Field::Offset, Fault::OutOfRange))?;
         self.each(inner, |mut message| {
-            // No inner offset is above the last, and last + shift is the wrapper's.
+            // Only the last is known to fit; one above it is refused when it is written.
             message.offset = message.offset.saturating_add(shift);
             if let Some(time) = self.append_time() {
                 message.timestamp = time;
@@ -315,6 +315,9 @@ impl Writer<'_> {
     fn put(&mut self, message: &Message<'_>) -> Result<(), RecordsError> {
         if message.offset < self.floor {
             return Err(record_error(message.offset, Field::Offset, Fault::NotForward));
+        }
+        if message.offset == i64::MAX {
+            return Err(record_error(message.offset, Field::Offset, Fault::OutOfRange));
         }
         self.floor = message.offset + 1;
         let deltas = self.open.as_ref().and_then(|open| open.deltas(message));

@@ -199,6 +199,12 @@ fn what_cannot_be_read_is_a_typed_error() {
         convert(&message(0, 1, 7, 0, &back)),
         Err(RecordsError::Record { field: Field::Offset, fault: Fault::NotForward, .. })
     ));
+    // The wrapper has the offset of the last; the first would come to lie beyond all offsets.
+    let inner = [message(1, 0, i64::MAX - 1, 0, b""), message(1, 0, 5, 0, b"")].concat();
+    assert!(matches!(
+        convert(&message(1, 1, 1_000, 0, &pack(Codec::Gzip, &inner))),
+        Err(RecordsError::Record { field: Field::Offset, fault: Fault::OutOfRange, .. })
+    ));
     let bomb = pack(Codec::Gzip, &message(1, 0, 0, 0, &vec![0; 2 << 20]));
     assert!(matches!(
         convert(&message(1, 1, 7, 0, &bomb)),
