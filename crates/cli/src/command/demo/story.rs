@@ -83,6 +83,10 @@ pub(super) fn ending(
 /// What each of the four did.
 fn pillars(options: &Options, reading: &Reading) -> [(&'static str, String); 4] {
     let (partitions, workers) = (options.partitions, options.workers());
+    let whose = match workers {
+        1 => "all with one worker".to_owned(),
+        _ => format!("each with one of {workers} workers"),
+    };
     let stats = &reading.stats;
     let fetched = output::bytes(stats.bytes_read);
     let budget = output::bytes(stats.budget_bytes);
@@ -90,7 +94,7 @@ fn pillars(options: &Options, reading: &Reading) -> [(&'static str, String); 4] 
     let committed = reading.summary.partitions.iter().filter_map(|it| it.committed);
     let committed = count(committed.map(|it| u64::try_from(it.0).unwrap_or(0)).sum());
     [
-        ("ownership", format!("{partitions} partitions, each with one of {workers} workers")),
+        ("ownership", format!("{partitions} partitions, {whose}")),
         (
             "fetch",
             format!("{fetched} in {} requests, never more than {budget} at once", stats.fetches),
