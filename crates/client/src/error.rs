@@ -166,7 +166,7 @@ pub enum Error {
     Closed,
 }
 
-/// In which group an [`Error`] belongs.
+/// In which group an [`enum@Error`] belongs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum ErrorKind {
