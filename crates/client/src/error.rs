@@ -63,6 +63,15 @@ pub enum Error {
         /// The topic.
         topic: TopicName,
     },
+    /// The topic was deleted and created again while it was consumed.
+    #[error(
+        "topic {topic} was deleted and created again: its log is another one; start again, with \
+         committed offsets that belong to it"
+    )]
+    TopicRecreated {
+        /// The topic.
+        topic: TopicName,
+    },
     /// The topic exists, the partition does not.
     #[error("{tp} does not exist: the topic has {partitions} partitions")]
     UnknownPartition {
@@ -193,6 +202,7 @@ impl Error {
             }
             Self::Broker { .. }
             | Self::UnknownTopic { .. }
+            | Self::TopicRecreated { .. }
             | Self::UnknownPartition { .. }
             | Self::NoLeader { .. }
             | Self::GroupHasMembers { .. } => ErrorKind::Broker,
@@ -230,6 +240,7 @@ impl Error {
             Self::Config(_)
             | Self::Start { .. }
             | Self::UnknownTopic { .. }
+            | Self::TopicRecreated { .. }
             | Self::UnknownPartition { .. }
             | Self::NoOffset { .. }
             | Self::OffsetOutOfRange { .. }

@@ -25,6 +25,7 @@ use crate::fence::Gain;
 use crate::offsets::commit::{self, Commit, Entry};
 use crate::offsets::start::{self, Ask, Policy, Source, Starts, Told};
 use crate::orders::{Fault, Leader, LeaderHint, Order, Report};
+use crate::ownership::Ownership;
 use crate::ownership::manual::Manual;
 use crate::rng::Rng;
 use crate::time::Instant;
@@ -118,6 +119,7 @@ impl Consumer {
         self.starts.handle_metadata(now, metadata);
         self.tell_brokers();
         self.check_topics();
+        self.lose_recreated();
         self.tell_leaders();
         self.route(now);
     }
@@ -191,7 +193,8 @@ impl Consumer {
 
     /// The user moves `tp`. Answers whether the partition is ours.
     pub fn handle_seek(&mut self, now: Instant, tp: &TopicPartition, position: Position) -> bool {
-        let Some(partition) = self.partitions.get_mut(tp) else { return false };
+        let is_ours = self.ownership.get(tp) != Ownership::Unowned;
+        let Some(partition) = self.partitions.get_mut(tp).filter(|_| is_ours) else { return false };
         partition.trouble = None;
         self.starts.handle_dropped(tp);
         self.commit.handle_seek(tp);
@@ -336,6 +339,7 @@ impl Consumer {
         let tp = tp.clone();
         let position = entry.position;
         let topic_id = self.metadata.topic_id(&tp.topic);
+        partition.topic_id = topic_id;
         let order = Order::Gain {
             tp: tp.clone(),
             gain,
@@ -454,6 +458,27 @@ impl Consumer {
         partition.leader_told = leader;
         partition.wants_leader &= leader.is_none();
         self.outputs.push_back(Output::Order(Order::Leader { tp: tp.clone(), gain, leader }));
+    }
+
+    /// A topic that was deleted and created again is another log: positions of the old one say
+    /// nothing about it, and nothing is committed for it.
+    fn lose_recreated(&mut self) {
+        let metadata = &self.metadata;
+        let is_other = |(tp, partition): &(&TopicPartition, &Partition)| {
+            partition.trouble.is_none() && partition.is_of_another_log(metadata.topic_id(&tp.topic))
+        };
+        let lost: Vec<_> =
+            self.partitions.iter().filter(is_other).map(|(tp, _)| tp.clone()).collect();
+        for tp in lost {
+            let Some(gain) = self.ownership.lose(&tp) else { continue };
+            self.starts.handle_dropped(&tp);
+            self.commit.handle_lost(&tp);
+            self.outputs.push_back(Output::Order(Order::Lost { tp: tp.clone(), gain }));
+            if let Some(partition) = self.partitions.get_mut(&tp) {
+                (partition.gain, partition.is_drained) = (None, true);
+            }
+            self.fail(&tp, Trouble::Recreated);
+        }
     }
 
     /// Fails partitions that the cluster does not have.

@@ -56,6 +56,7 @@ pub(super) fn trouble(tp: &TopicPartition, why: Trouble) -> Error {
         }
         Trouble::Shard(fault) => Error::PartitionStopped { tp: tp.clone(), fault },
         Trouble::Commit { code } => Error::broker("OffsetCommit", subject(), code),
+        Trouble::Recreated => Error::TopicRecreated { topic: tp.topic.clone() },
         Trouble::UnknownTopic => Error::UnknownTopic { topic: tp.topic.clone() },
         Trouble::UnknownPartition { partitions } => {
             Error::UnknownPartition { tp: tp.clone(), partitions }

@@ -87,6 +87,8 @@ pub enum Trouble {
     },
     /// No broker knows the topic.
     UnknownTopic,
+    /// The topic was deleted and created again: its log is another one.
+    Recreated,
     /// The topic has fewer partitions: so many.
     UnknownPartition {
         /// How many the topic has.

@@ -1,6 +1,6 @@
 //! What the router remembers of one partition.
 
-use forebay_protocol::types::{Position, TopicPartition};
+use forebay_protocol::types::{Position, TopicPartition, Uuid};
 
 use super::output::Trouble;
 use crate::cluster::metadata::Metadata;
@@ -46,6 +46,8 @@ pub(super) struct Partition {
     pub(super) start: Option<(Entry, Source)>,
     /// The gain it was handed to the shard with.
     pub(super) gain: Option<Gain>,
+    /// The id of the topic it was handed over with; zero when the cluster has none.
+    pub(super) topic_id: Uuid,
     /// All before it is done.
     pub(super) frontier: Option<Position>,
     /// What the shard was told last.
@@ -64,6 +66,11 @@ impl Partition {
         self.frontier = Some(entry.position);
         self.leader_told = leader;
         self.wants_leader = leader.is_none();
+    }
+
+    /// Whether the topic's `id` now shows that this is another log than the one it started with.
+    pub(super) fn is_of_another_log(&self, id: Uuid) -> bool {
+        !self.topic_id.is_zero() && !id.is_zero() && self.topic_id != id
     }
 
     /// Whether it has not started and nothing says yet that it cannot.

@@ -429,6 +429,27 @@ fn a_partition_beyond_the_topics_last_is_given_up_after_its_time() {
 }
 
 #[test]
+fn a_topic_that_was_created_again_is_another_log_and_gets_no_commit() {
+    let mut talk = Talk::running();
+    talk.frontier(0, 50);
+    talk.commits();
+    let mut again = (*picture(1, 0)).clone();
+    again.topics.get_mut("orders").unwrap().id = Uuid([7; 16]);
+    talk.consumer.handle_metadata(at(1), Arc::new(again));
+    let orders = talk.orders();
+    let lost = orders.iter().filter(|order| matches!(order, Order::Lost { .. })).count();
+    assert_eq!(lost, 2, "{orders:?}");
+    assert!(orders.iter().any(is_close), "nothing is left");
+    talk.frontier(0, 60);
+    talk.sleep(at(5000));
+    assert!(talk.commits().is_empty());
+    talk.consumer.handle_report(at(5000), Report::Closed);
+    assert!(!talk.consumer.handle_seek(at(5000), &tp(0), Position(0)), "no longer ours");
+    let trouble = &talk.consumer.partitions[&tp(0)].trouble;
+    assert_eq!(*trouble, Some(Trouble::Recreated));
+}
+
+#[test]
 fn a_shard_that_is_gone_leaves_its_last_frontier_committed() {
     let mut talk = Talk::running();
     talk.frontier(0, 11);

@@ -70,6 +70,17 @@ impl Manual {
         }
     }
 
+    /// `tp` is gone from the cluster: what was ours is nobody's. Answers its gain if it was ours.
+    pub fn lose(&mut self, tp: &TopicPartition) -> Option<Gain> {
+        match self.get(tp) {
+            Ownership::Owned { gain } | Ownership::Draining { gain, .. } => {
+                self.enter(tp, Ownership::Unowned);
+                Some(gain)
+            }
+            Ownership::Unowned | Ownership::Acquiring { .. } => None,
+        }
+    }
+
     /// Partitions that still drain.
     pub fn draining(&self) -> impl Iterator<Item = &TopicPartition> {
         let all = self.partitions.iter();

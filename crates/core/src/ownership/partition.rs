@@ -3,8 +3,8 @@
 //! ```text
 //!            assign              started             give up            released
 //!   Unowned --------> Acquiring --------> Owned(gain) -----> Draining --------> Unowned
-//!                        |                                                        ^
-//!                        +------------------- give up ----------------------------+
+//!                        |                    |                   |               ^
+//!                        +----- give up ------+------ lose -------+---------------+
 //! ```
 
 use crate::fence::Gain;
@@ -42,7 +42,7 @@ impl Ownership {
         match self {
             Self::Unowned => matches!(next, Self::Acquiring { .. }),
             Self::Acquiring { .. } => matches!(next, Self::Owned { .. } | Self::Unowned),
-            Self::Owned { .. } => matches!(next, Self::Draining { .. }),
+            Self::Owned { .. } => matches!(next, Self::Draining { .. } | Self::Unowned),
             Self::Draining { .. } => matches!(next, Self::Unowned),
         }
     }
@@ -71,9 +71,8 @@ mod tests {
     }
 
     #[test]
-    fn an_owned_partition_is_given_up_only_by_draining() {
+    fn an_owned_partition_is_never_acquired_again_without_being_given_up() {
         let owned = Ownership::Owned { gain: Gain(1) };
-        assert!(!owned.can_become(&Ownership::Unowned));
         assert!(!owned.can_become(&Ownership::Acquiring { gain: Gain(2) }));
     }
 }
