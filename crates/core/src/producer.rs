@@ -124,6 +124,8 @@ pub struct Producer {
     config: Config,
     rng: Rng,
     metadata: Arc<Metadata>,
+    /// Whether this picture was found to lack a leader that is needed.
+    is_incomplete: bool,
     partitions: BTreeMap<TopicPartition, Partition>,
     requests: BTreeMap<RequestId, (BrokerId, Vec<(TopicPartition, BatchId)>)>,
     in_flight: BTreeMap<BrokerId, usize>,
@@ -151,6 +153,7 @@ impl Producer {
         Self {
             rng,
             metadata: Arc::default(),
+            is_incomplete: false,
             partitions: BTreeMap::new(),
             requests: BTreeMap::new(),
             in_flight: BTreeMap::new(),
@@ -181,6 +184,7 @@ impl Producer {
     /// The cluster was looked at.
     pub fn handle_metadata(&mut self, now: Instant, metadata: Arc<Metadata>) {
         self.metadata = metadata;
+        self.is_incomplete = false;
         self.advance(now);
     }
 
@@ -313,6 +317,7 @@ impl Producer {
         self.mend();
         self.expire(now);
         self.identify(now);
+        self.miss_leaders();
         while let Some((broker, batches, late_at)) = self.next_request(now) {
             let request = RequestId(self.next_request);
             self.next_request = self.next_request.wrapping_add(1);
@@ -321,6 +326,16 @@ impl Producer {
             self.requests.insert(request, (broker, sent));
             let patience = late_at.since(now);
             self.outputs.push_back(Output::Send { request, broker, batches, patience });
+        }
+    }
+
+    /// Asks for another picture, once per picture, when a partition that wants to send has no
+    /// leader in this one.
+    fn miss_leaders(&mut self) {
+        let mut waiting = self.partitions.iter().filter(|(_, it)| !it.queue.is_empty());
+        if !self.is_incomplete && waiting.any(|(tp, _)| self.metadata.leader(tp).is_none()) {
+            self.is_incomplete = true;
+            self.outputs.push_back(Output::StaleMetadata);
         }
     }
 

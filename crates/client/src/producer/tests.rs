@@ -180,6 +180,21 @@ async fn a_broker_that_is_away_for_a_minute_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_partition_without_leader_is_asked_for_until_it_has_one() {
+    let broker = broker(Release::V4_4, 2);
+    let producer = start(&broker, |_| {});
+    send(&producer, "before").await.delivered().await.unwrap();
+    let leader = broker.with(|cluster| cluster.leader(&tp(0))).unwrap().0;
+    broker.with(|cluster| cluster.stop_node(leader));
+    let receipt = send(&producer, "during").await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    broker.with(|cluster| cluster.start_node(leader));
+    let begun = tokio::time::Instant::now();
+    receipt.delivered().await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_record_that_cannot_be_sent_fails_after_the_delivery_timeout() {
     let broker = broker(Release::V4_4, 1);
     let producer = start(&broker, |config| config.delivery_timeout = Duration::from_secs(40));

@@ -184,6 +184,22 @@ fn a_batch_that_was_never_sent_is_late_and_one_that_was_is_unknown() {
 }
 
 #[test]
+fn a_missing_leader_is_asked_for_once_per_picture() {
+    let mut producer = identified();
+    outputs(&mut producer);
+    producer.handle_metadata(at(1), Arc::default());
+    assert_eq!(outputs(&mut producer), []);
+    producer.handle_batch(at(1), &tp(1), BatchId(1), (1, 10));
+    producer.handle_batch(at(1), &tp(1), BatchId(2), (1, 10));
+    assert_eq!(outputs(&mut producer), [Output::StaleMetadata]);
+    producer.handle_metadata(at(2), Arc::default());
+    assert_eq!(outputs(&mut producer), [Output::StaleMetadata]);
+    producer.handle_metadata(at(3), picture(2));
+    let requests: Vec<_> = sent(&mut producer).into_iter().map(|(_, batches)| batches).collect();
+    assert_eq!(requests, [[(1, 0)]]);
+}
+
+#[test]
 fn a_request_carries_one_batch_per_partition_and_no_more_than_its_bytes() {
     let mut producer = identified();
     outputs(&mut producer);
