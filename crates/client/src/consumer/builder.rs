@@ -107,8 +107,8 @@ impl ConsumerBuilder {
 
     /// How many handlers may run at once, over all partitions; at least 1. Default 64.
     ///
-    /// With [`Order::Unordered`] all of them may be busy with one partition: when its handlers hang,
-    /// the others of its worker wait.
+    /// With [`Order::Unordered`] one partition has at most three quarters of them, unless its part of
+    /// all is more: the rest is kept for the others.
     pub fn concurrency(mut self, handlers: usize) -> Self {
         self.settings.concurrency = handlers.max(1);
         self

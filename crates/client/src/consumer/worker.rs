@@ -77,8 +77,12 @@ pub(crate) struct Worker<U: Unit, H: Handler<U>> {
     tickets: Vec<Option<Ticket>>,
     /// By slot.
     strands: Vec<Option<Strand>>,
+    /// How many strands there are.
+    gained: usize,
     /// Strands that may have something to start.
     runnable: VecDeque<Slot>,
+    /// Strands that have their share of the cells and wait for others to be free.
+    throttled: Vec<Slot>,
     /// Cells that wait to be tried again.
     retries: BTreeSet<(Instant, usize)>,
     opener: Opener,
@@ -102,7 +106,9 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
             cells: Cells::new(count),
             tickets: (0..count).map(|_| None).collect(),
             strands: Vec::new(),
+            gained: 0,
             runnable: VecDeque::new(),
+            throttled: Vec::new(),
             retries: BTreeSet::new(),
             opener,
             progress: Vec::new(),
@@ -121,6 +127,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
                 jobs.into_iter().for_each(|(job, leased)| self.admit(job, leased))
             }
             ToWorker::Gained(slot, partition) => {
+                self.gained += 1;
                 self.put_strand(slot, Strand::new(partition));
             }
             ToWorker::Look(slot) => self.look(slot),
@@ -151,6 +158,23 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         if let Some(place) = self.strands.get_mut(slot.index()) {
             *place = Some(strand);
         }
+    }
+
+    /// A cell is free: those that had their share may have more of it now.
+    fn wake_throttled(&mut self) {
+        for slot in std::mem::take(&mut self.throttled) {
+            if let Some(strand) = strand(&mut self.strands, slot) {
+                Self::wake(&mut self.runnable, strand, slot);
+            }
+        }
+    }
+
+    /// The last quarter of the cells is kept for strands that have less than their part of all: so
+    /// that one whose handlers hang does not take every one of them.
+    fn is_over_share(&self, strand: &Strand) -> bool {
+        let cells = self.cells.count();
+        let part = (cells / self.gained.max(1)).max(1);
+        part <= strand.in_flight && self.cells.free() <= cells / 4
     }
 
     fn wake(runnable: &mut VecDeque<Slot>, strand: &mut Strand, slot: Slot) {

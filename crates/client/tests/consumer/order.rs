@@ -174,3 +174,26 @@ async fn handlers_that_are_not_send_run_on_the_thread_that_awaits_them() {
     assert!(summary.unwrap().is_clean());
     assert_eq!(count.get(), 60);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_whose_handlers_hang_leaves_room_for_others_without_an_order() {
+    let world = World::new(2);
+    (0..2).for_each(|partition| world.fill(partition, 10, 20));
+    let consumer = world.consumer(2).order(Order::Unordered).concurrency(16).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let noting = seen.clone();
+    let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+        let noting = noting.clone();
+        async move {
+            if record.partition() == 0 {
+                std::future::pending::<()>().await;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            noting.note(record.partition(), record.offset().0);
+        }
+    }));
+    crate::world::until(|| seen.of(1).len() == 200).await;
+    handle.shutdown(Duration::from_secs(1));
+    drop(run.await.unwrap());
+    assert_eq!(seen.of(0), [0_i64; 0]);
+}

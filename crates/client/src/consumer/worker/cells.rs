@@ -56,6 +56,16 @@ impl<F: Future> Cells<F> {
         self.free.last().copied()
     }
 
+    /// How many cells there are.
+    pub(super) const fn count(&self) -> usize {
+        self.cells.len()
+    }
+
+    /// How many of them are free.
+    pub(super) const fn free(&self) -> usize {
+        self.free.len()
+    }
+
     /// Makes a future in the cell that [`peek_free`](Self::peek_free) named and polls it once. The
     /// cell is taken when the future is pending.
     #[inline]

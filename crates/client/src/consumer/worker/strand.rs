@@ -129,6 +129,10 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
                 return (started, false);
             }
             let Some(cell) = self.cells.peek_free() else { return (started, true) };
+            if self.setup.order == Order::Unordered && self.is_over_share(strand) {
+                self.throttled.push(slot);
+                return (started, false);
+            }
             let (count, stopped) = self.start_some(strand, cell, most - started);
             started += count;
             match stopped {
@@ -232,6 +236,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
             run.in_flight = run.in_flight.saturating_sub(1);
         }
         self.settle(strand);
+        self.wake_throttled();
     }
 
     /// Tells of jobs of which nothing runs any more.
@@ -261,7 +266,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
 
     /// Cancels what runs of a slot and forgets it.
     pub(super) fn forget(&mut self, slot: Slot) {
-        drop(self.take_strand(slot));
+        self.gained -= usize::from(self.take_strand(slot).is_some());
         for (cell, place) in self.tickets.iter_mut().enumerate() {
             if place.as_ref().is_some_and(|ticket| ticket.slot == slot) {
                 *place = None;
@@ -269,6 +274,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
                 self.retries.retain(|(_, waiting)| *waiting != cell);
             }
         }
+        self.wake_throttled();
     }
 
     /// How far the jobs are that did not end: up to the oldest unit that runs.
