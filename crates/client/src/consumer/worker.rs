@@ -21,7 +21,6 @@ use forebay_core::slot::Slot;
 use forebay_core::work::Order;
 use tokio::time::{Instant, Sleep};
 use tracing::Span;
-use tracing::instrument::Instrumented;
 
 use self::cells::Cells;
 pub(crate) use self::open::Unit;
@@ -72,7 +71,7 @@ const TURN: usize = 8192;
 pub(crate) struct Worker<U: Unit, H: Handler<U>> {
     handler: Arc<H>,
     setup: Setup,
-    cells: Cells<Instrumented<H::Future>>,
+    cells: Cells<H::Future>,
     /// What runs in each cell.
     tickets: Vec<Option<Ticket>>,
     /// By slot.
@@ -260,8 +259,13 @@ fn strand(strands: &mut [Option<Strand>], slot: Slot) -> Option<&mut Strand> {
     strands.get_mut(slot.index())?.as_mut()
 }
 
-/// The span of one handler run: place and try, never payloads. Costs a load when nobody listens.
-#[inline]
+/// Whether anybody listens to the spans of handler runs.
+fn has_listener() -> bool {
+    tracing::enabled!(target: "forebay::handler", tracing::Level::DEBUG)
+}
+
+/// The span of one handler run: place and try, never payloads.
+#[cold]
 fn span(partition: &Partition, first: forebay_protocol::types::Offset, attempt: u32) -> Span {
     tracing::debug_span!(
         target: "forebay::handler", "handle", tp = %partition.tp, offset = first.0, attempt

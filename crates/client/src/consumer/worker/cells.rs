@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
+use tracing::Span;
+
 use crate::consumer::handler::HandlerPanic;
 
 /// A fixed number of places for futures of one type.
@@ -18,6 +20,9 @@ pub(super) struct Cells<F> {
     cells: Vec<Pin<Box<Option<F>>>>,
     wakers: Vec<Waker>,
     free: Vec<usize>,
+    /// Spans of the futures, for as long as somebody listens: beside them and not around them, so
+    /// that nobody pays who does not.
+    spans: Vec<Option<Span>>,
     ready: Arc<Ready>,
 }
 
@@ -46,6 +51,7 @@ impl<F: Future> Cells<F> {
             cells: (0..count).map(|_| Box::pin(None)).collect(),
             wakers: (0..count).map(waker).collect(),
             free: (0..count).rev().collect(),
+            spans: (0..count).map(|_| None).collect(),
             ready,
         }
     }
@@ -69,17 +75,24 @@ impl<F: Future> Cells<F> {
     /// Makes a future in the cell that [`peek_free`](Self::peek_free) named and polls it once. The
     /// cell is taken when the future is pending.
     #[inline]
-    pub(super) fn start(&mut self, cell: usize, make: impl FnOnce() -> F) -> Polled<F::Output> {
+    pub(super) fn start(
+        &mut self,
+        cell: usize,
+        span: Option<Span>,
+        make: impl FnOnce() -> F,
+    ) -> Polled<F::Output> {
         let (Some(place), Some(waker)) = (self.cells.get_mut(cell), self.wakers.get(cell)) else {
             return Poll::Pending;
         };
         let polled = catch_unwind(AssertUnwindSafe(|| {
+            let _entered = span.as_ref().map(Span::enter);
             place.set(Some(make()));
             poll(place, waker)
         }));
         let polled = settle(place, polled);
         if polled.is_pending() {
             self.free.pop();
+            self.keep_span(cell, span);
         }
         polled
     }
@@ -97,16 +110,27 @@ impl<F: Future> Cells<F> {
         if place.is_none() {
             return Poll::Pending;
         }
-        let polled = catch_unwind(AssertUnwindSafe(|| poll(place, waker)));
+        let span = self.spans.get_mut(cell).and_then(Option::take);
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let _entered = span.as_ref().map(Span::enter);
+            poll(place, waker)
+        }));
         let polled = settle(place, polled);
         if polled.is_ready() {
             self.free.push(cell);
+        } else {
+            self.keep_span(cell, span);
         }
         polled
     }
 
     /// Puts a new future into a cell that is occupied without one, and polls it once.
-    pub(super) fn again(&mut self, cell: usize, make: impl FnOnce() -> F) -> Polled<F::Output> {
+    pub(super) fn again(
+        &mut self,
+        cell: usize,
+        span: Option<Span>,
+        make: impl FnOnce() -> F,
+    ) -> Polled<F::Output> {
         let Some(place) = self.cells.get_mut(cell) else { return Poll::Pending };
         match catch_unwind(AssertUnwindSafe(make)) {
             Ok(future) => place.set(Some(future)),
@@ -115,13 +139,21 @@ impl<F: Future> Cells<F> {
                 return Poll::Ready(Err(HandlerPanic::new(&*payload)));
             }
         }
+        self.keep_span(cell, span);
         self.poll(cell)
+    }
+
+    fn keep_span(&mut self, cell: usize, span: Option<Span>) {
+        if let (Some(place), true) = (self.spans.get_mut(cell), span.is_some()) {
+            *place = span;
+        }
     }
 
     /// Drops what a taken cell holds.
     pub(super) fn cancel(&mut self, cell: usize) {
         if let Some(place) = self.cells.get_mut(cell) {
             drop(catch_unwind(AssertUnwindSafe(|| place.set(None))));
+            drop(self.spans.get_mut(cell).and_then(Option::take));
             self.free.push(cell);
         }
     }
@@ -208,7 +240,7 @@ mod tests {
     fn what_is_ready_at_once_takes_no_cell() {
         let mut cells = cells(2);
         let cell = cells.peek_free().unwrap();
-        let polled = cells.start(cell, || Box::pin(async { 7 }));
+        let polled = cells.start(cell, None, || Box::pin(async { 7 }));
         assert!(matches!(polled, Poll::Ready(Ok(7))));
         assert_eq!(cells.free.len(), 2);
     }
@@ -219,10 +251,10 @@ mod tests {
         let (tx, rx) = tokio::sync::oneshot::channel();
         for _ in 0..130 {
             let cell = cells.peek_free().unwrap();
-            drop(cells.start(cell, || Box::pin(std::future::pending())));
+            drop(cells.start(cell, None, || Box::pin(std::future::pending())));
         }
         let cell = cells.peek_free().unwrap();
-        drop(cells.start(cell, || Box::pin(async { rx.await.unwrap() })));
+        drop(cells.start(cell, None, || Box::pin(async { rx.await.unwrap() })));
         assert_eq!(cells.next_ready(), None);
 
         tx.send(9).unwrap();
@@ -235,12 +267,12 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_and_frees_the_cell() {
         let mut cells = cells(1);
-        let polled = cells.start(0, || Box::pin(async { panic!("boom {}", 1) }));
+        let polled = cells.start(0, None, || Box::pin(async { panic!("boom {}", 1) }));
         let Poll::Ready(Err(panic)) = polled else { panic!("it must be an error") };
         assert_eq!(panic.message, "boom 1");
         assert_eq!(cells.peek_free(), Some(0));
 
-        let polled = cells.start(0, || panic!("before the future"));
+        let polled = cells.start(0, None, || panic!("before the future"));
         assert!(matches!(polled, Poll::Ready(Err(_))));
     }
 
@@ -249,7 +281,7 @@ mod tests {
         let mut cells = cells(1);
         let guard = Arc::new(());
         let held = Arc::clone(&guard);
-        drop(cells.start(0, || {
+        drop(cells.start(0, None, || {
             Box::pin(async move {
                 std::future::pending::<()>().await;
                 drop(held);

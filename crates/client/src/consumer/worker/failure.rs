@@ -7,11 +7,10 @@ use forebay_core::orders::Fault;
 use forebay_core::run::Ended;
 use forebay_core::slot::Slot;
 use tokio::time::Instant;
-use tracing::Instrument;
 
 use super::open::Unit;
 use super::strand::{Strand, Ticket};
-use super::{Worker, span, strand as strand_of};
+use super::{Worker, has_listener, span, strand as strand_of};
 use crate::consumer::handler::{
     BoxError, Context, Decision, Failure, Handler, HandlerPanic, IntoOutcome, Outcome,
 };
@@ -144,9 +143,10 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         let Some((unit, batch)) = again else { return };
         ticket.batch = batch;
         let context = Context::new(run.leased, ticket.attempt);
-        let (handler, span) = (&self.handler, span(&partition, ticket.first, ticket.attempt));
-        let make = || handler.handle(unit, context).instrument(span);
-        if let Poll::Ready(output) = self.cells.again(cell, make) {
+        let span = has_listener().then(|| span(&partition, ticket.first, ticket.attempt));
+        let handler = &self.handler;
+        let make = || handler.handle(unit, context);
+        if let Poll::Ready(output) = self.cells.again(cell, span, make) {
             self.finish_cell(cell, output);
         }
     }

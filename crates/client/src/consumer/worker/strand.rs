@@ -12,11 +12,10 @@ use forebay_core::time::Instant;
 use forebay_core::work::Order;
 use forebay_protocol::records::error::RecordsError;
 use forebay_protocol::types::{Offset, Position};
-use tracing::Instrument;
 
 use super::failure::Failed;
 use super::open::{Blocked, OpenRun, Taken, Unit, may_be_cured};
-use super::{Partition, Worker, span};
+use super::{Partition, Worker, has_listener, span};
 use crate::consumer::handler::{Context, Handler};
 use crate::consumer::record::OpenBatch;
 
@@ -162,12 +161,12 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         }
         let (cells, handler, since) = (&mut self.cells, &*self.handler, self.turn_began);
         let context = Context::new(leased, 1);
+        let has_listener = has_listener();
         let (mut started, mut stopped) = (0, Stopped::Quota);
         let walked = run.each::<U>(&mut self.opener, partition, |taken, batch| {
             let Taken { unit, first, .. } = taken;
-            let polled = cells.start(cell, || {
-                handler.handle(unit, context).instrument(span(&batch.partition, first, 1))
-            });
+            let span = has_listener.then(|| span(&batch.partition, first, 1));
+            let polled = cells.start(cell, span, || handler.handle(unit, context));
             started += 1;
             let ticket = || Started { run: number, first, since, batch: Arc::clone(batch) };
             match polled {
