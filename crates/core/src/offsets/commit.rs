@@ -9,7 +9,7 @@
 //! One request is in flight at most. It carries only partitions that moved, and never a position
 //! below one that was acked, unless the user sought back.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use forebay_protocol::types::{LeaderEpoch, Position, TopicPartition};
@@ -96,6 +96,8 @@ pub struct Commit {
     config: Config,
     rng: Rng,
     slots: BTreeMap<TopicPartition, Slot>,
+    /// Those of which something is to be said: an event looks at these and not at all slots.
+    wanting: BTreeSet<TopicPartition>,
     /// What the request in flight says, without what was lost or moved since.
     in_flight: Option<BTreeMap<TopicPartition, Entry>>,
     /// Not before this; moved by the interval and by back-off.
@@ -115,6 +117,7 @@ impl Commit {
             config,
             rng,
             slots: BTreeMap::new(),
+            wanting: BTreeSet::new(),
             in_flight: None,
             not_before: Instant::from_nanos(0),
             backoff: Backoff::new(config.retry),
@@ -126,12 +129,14 @@ impl Commit {
 
     /// The partition is ours; the coordinator has `committed` for it.
     pub fn handle_gained(&mut self, tp: TopicPartition, committed: Option<Position>) {
+        self.wanting.remove(&tp);
         self.slots.insert(tp, Slot { wanted: None, acked: committed, refused: false });
     }
 
     /// The partition is no longer ours: nothing is said about it any more.
     pub fn handle_lost(&mut self, tp: &TopicPartition) {
         self.slots.remove(tp);
+        self.wanting.remove(tp);
         self.forget_in_flight(tp);
     }
 
@@ -140,6 +145,9 @@ impl Commit {
         let Some(slot) = self.slots.get_mut(tp) else { return };
         if slot.acked.is_none_or(|acked| acked < entry.position) {
             slot.wanted = Some(entry);
+            if !slot.refused {
+                self.wanting.insert(tp.clone());
+            }
         }
         self.advance(now);
     }
@@ -150,6 +158,7 @@ impl Commit {
         if let Some(slot) = self.slots.get_mut(tp) {
             *slot = Slot { refused: slot.refused, ..Slot::default() };
         }
+        self.wanting.remove(tp);
         self.forget_in_flight(tp);
     }
 
@@ -199,7 +208,8 @@ impl Commit {
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        (!self.failed && self.in_flight.is_none() && self.wants_any()).then_some(self.not_before)
+        (!self.failed && self.in_flight.is_none() && !self.wanting.is_empty())
+            .then_some(self.not_before)
     }
 
     /// What the coordinator confirmed for `tp`.
@@ -227,17 +237,12 @@ impl Commit {
         }
     }
 
-    fn wants_any(&self) -> bool {
-        self.slots.values().any(|slot| slot.wanted.is_some() && !slot.refused)
-    }
-
     fn advance(&mut self, now: Instant) {
         if self.failed || self.in_flight.is_some() || now < self.not_before {
             return;
         }
-        let wanted = self.slots.iter().filter(|(_, slot)| !slot.refused);
-        let entries: Vec<_> =
-            wanted.filter_map(|(tp, slot)| Some((tp.clone(), slot.wanted?))).collect();
+        let entry = |tp: &TopicPartition| Some((tp.clone(), self.slots.get(tp)?.wanted?));
+        let entries: Vec<_> = self.wanting.iter().filter_map(entry).collect();
         if !entries.is_empty() {
             self.in_flight = Some(entries.iter().cloned().collect());
             self.outputs.push_back(Output::Commit(entries));
@@ -268,11 +273,14 @@ impl Commit {
         let output = match verdict {
             Verdict::Stored => {
                 slot.acked = slot.acked.max(Some(entry.position));
-                slot.wanted.take_if(|wanted| wanted.position <= entry.position);
+                if slot.wanted.take_if(|wanted| wanted.position <= entry.position).is_some() {
+                    self.wanting.remove(tp);
+                }
                 Output::Acked { tp: tp.clone(), position: entry.position }
             }
             Verdict::Refused => {
                 slot.refused = true;
+                self.wanting.remove(tp);
                 Output::Refused { tp: tp.clone(), code }
             }
             Verdict::Fatal => Output::Fatal { code },

@@ -10,6 +10,8 @@
 //! A reset happens only when the coordinator said "nothing committed", or when the current leader
 //! said that the position does not exist. Errors, silence and partitions left out are asked again.
 
+mod queue;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use crate::cluster::metadata::Metadata;
 use crate::orders::ResetCause;
 use crate::rng::Rng;
 use crate::time::Instant;
+use queue::Queue;
 
 /// How often a position past the end is looked at again before it counts as gone: right after an
 /// election a leader may not yet know its end.
@@ -159,7 +162,6 @@ enum State {
 struct Slot {
     state: State,
     asking: bool,
-    not_before: Instant,
     backoff: Backoff,
 }
 
@@ -171,6 +173,8 @@ pub struct Starts {
     rng: Rng,
     metadata: Arc<Metadata>,
     slots: BTreeMap<TopicPartition, Slot>,
+    /// Slots that nobody is asked about: an event looks at those that it concerns and no others.
+    queue: Queue,
     outputs: VecDeque<Output>,
 }
 
@@ -184,20 +188,21 @@ impl Starts {
             rng,
             metadata: Arc::default(),
             slots: BTreeMap::new(),
+            queue: Queue::default(),
             outputs: VecDeque::new(),
         }
     }
 
     /// Start `tp` where the coordinator says.
     pub fn handle_committed_wanted(&mut self, now: Instant, tp: TopicPartition) {
-        self.begin(now, tp, State::Committed);
-        self.advance(now);
+        self.begin(tp, State::Committed);
+        self.queue.wake(now);
     }
 
     /// Start `tp` where the policy says: there is no group.
     pub fn handle_policy_wanted(&mut self, now: Instant, tp: TopicPartition) {
-        self.apply_policy(now, tp);
-        self.advance(now);
+        self.apply_policy(tp);
+        self.queue.wake(now);
     }
 
     /// The current leader said that `position` does not exist.
@@ -219,26 +224,27 @@ impl Starts {
             }
             ResetCause::OutOfRange { log_start, .. } if position.offset() < log_start => {
                 let source = Source::Reset { from: position };
-                self.begin(now, tp, State::List { want: Want::Earliest, source });
+                self.begin(tp, State::List { want: Want::Earliest, source });
             }
             ResetCause::OutOfRange { .. } => {
                 let left = VALIDATIONS;
-                self.begin(now, tp, State::Validate { position, epoch, cause, left });
+                self.begin(tp, State::Validate { position, epoch, cause, left });
                 self.outputs.push_back(Output::StaleMetadata);
             }
         }
-        self.advance(now);
+        self.queue.wake(now);
     }
 
     /// The partition is lost, or the user said where to go on.
     pub fn handle_dropped(&mut self, tp: &TopicPartition) {
-        self.slots.remove(tp);
+        self.remove(tp);
     }
 
     /// The picture of the cluster changed.
     pub fn handle_metadata(&mut self, now: Instant, metadata: Arc<Metadata>) {
         self.metadata = metadata;
-        self.advance(now);
+        self.queue.wake_leaderless();
+        self.queue.wake(now);
     }
 
     /// The answer to [`Output::FetchCommitted`] for `asked`; empty `told` when none came.
@@ -251,9 +257,7 @@ impl Starts {
                 continue;
             }
             match told.remove(tp) {
-                Some(Told { code: 0, offset: Offset(-1), .. }) => {
-                    self.apply_policy(now, tp.clone())
-                }
+                Some(Told { code: 0, offset: Offset(-1), .. }) => self.apply_policy(tp.clone()),
                 Some(Told { code: 0, offset, epoch, .. }) if 0 <= offset.0 => {
                     self.found(tp, Position(offset.0), epoch, Source::Committed);
                 }
@@ -269,7 +273,7 @@ impl Starts {
         if lost_coordinator {
             self.outputs.push_back(Output::WrongCoordinator);
         }
-        self.advance(now);
+        self.queue.wake(now);
     }
 
     /// The answer to [`Output::List`] for `asked`; empty `told` when none came.
@@ -292,41 +296,47 @@ impl Starts {
                 }
             }
         }
-        self.advance(now);
+        self.queue.wake(now);
     }
 
     /// The deadline from [`poll_timeout`](Self::poll_timeout) passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.advance(now);
+        self.queue.wake(now);
     }
 
     /// Something to do; call until `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
+        if self.outputs.is_empty() {
+            self.ask();
+        }
         self.outputs.pop_front()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let waiting = self.slots.iter().filter(|(tp, slot)| {
-            !slot.asking && (slot.state == State::Committed || self.metadata.leader(tp).is_some())
-        });
-        waiting.map(|(_, slot)| slot.not_before).min()
+        self.queue.next_at()
     }
 
-    fn begin(&mut self, now: Instant, tp: TopicPartition, state: State) {
+    fn begin(&mut self, tp: TopicPartition, state: State) {
         let backoff = Backoff::new(self.retry);
-        self.slots.insert(tp, Slot { state, asking: false, not_before: now, backoff });
+        self.queue.push_due(tp.clone());
+        self.slots.insert(tp, Slot { state, asking: false, backoff });
+    }
+
+    fn remove(&mut self, tp: &TopicPartition) {
+        self.slots.remove(tp);
+        self.queue.remove(tp);
     }
 
     fn is_asking(&self, tp: &TopicPartition) -> bool {
         self.slots.get(tp).is_some_and(|slot| slot.asking)
     }
 
-    fn apply_policy(&mut self, now: Instant, tp: TopicPartition) {
+    fn apply_policy(&mut self, tp: TopicPartition) {
         let want = match self.policy {
             Policy::None => {
-                self.slots.remove(&tp);
+                self.remove(&tp);
                 self.outputs.push_back(Output::Failed { tp, why: Failure::NoOffset });
                 return;
             }
@@ -334,7 +344,7 @@ impl Starts {
             Policy::Latest => Want::Latest,
             Policy::Since(age) => Want::Since(age),
         };
-        self.begin(now, tp, State::List { want, source: Source::Policy });
+        self.begin(tp, State::List { want, source: Source::Policy });
     }
 
     fn found(
@@ -344,19 +354,20 @@ impl Starts {
         epoch: LeaderEpoch,
         source: Source,
     ) {
-        self.slots.remove(tp);
+        self.remove(tp);
         self.outputs.push_back(Output::Found { tp: tp.clone(), position, epoch, source });
     }
 
     fn refuse(&mut self, tp: &TopicPartition, code: i16) {
-        self.slots.remove(tp);
+        self.remove(tp);
         self.outputs.push_back(Output::Failed { tp: tp.clone(), why: Failure::Refused { code } });
     }
 
     fn retry(&mut self, now: Instant, tp: &TopicPartition) {
         if let Some(slot) = self.slots.get_mut(tp) {
             slot.asking = false;
-            slot.not_before = now.after(slot.backoff.fail(&mut self.rng));
+            let at = now.after(slot.backoff.fail(&mut self.rng));
+            self.queue.push_later(at, tp.clone());
         }
     }
 
@@ -371,7 +382,7 @@ impl Starts {
             State::Committed => self.retry(now, tp),
             // No record is that young: what is to come begins at the end.
             State::List { want: Want::Since(_), source } if offset.0 < 0 => {
-                self.begin(now, tp.clone(), State::List { want: Want::Latest, source });
+                self.begin(tp.clone(), State::List { want: Want::Latest, source });
             }
             State::List { .. } if offset.0 < 0 => self.retry(now, tp),
             State::List { source, .. } => self.found(tp, Position(offset.0), epoch, source),
@@ -379,7 +390,7 @@ impl Starts {
                 self.found(tp, position, epoch, Source::Validated);
             }
             State::Validate { left: 0, position, cause, .. } => {
-                self.give_up(now, tp, position, cause);
+                self.give_up(tp, position, cause);
             }
             State::Validate { left, position, epoch, cause } => {
                 self.outputs.push_back(Output::StaleMetadata);
@@ -393,17 +404,11 @@ impl Starts {
     }
 
     /// The position is past the end for good.
-    fn give_up(
-        &mut self,
-        now: Instant,
-        tp: &TopicPartition,
-        position: Position,
-        cause: ResetCause,
-    ) {
+    fn give_up(&mut self, tp: &TopicPartition, position: Position, cause: ResetCause) {
         let source = Source::Reset { from: position };
         let want = match self.policy {
             Policy::None => {
-                self.slots.remove(tp);
+                self.remove(tp);
                 let why = Failure::Gone { position, cause };
                 self.outputs.push_back(Output::Failed { tp: tp.clone(), why });
                 return;
@@ -412,30 +417,30 @@ impl Starts {
             Policy::Latest => Want::Latest,
             Policy::Since(age) => Want::Since(age),
         };
-        self.begin(now, tp.clone(), State::List { want, source });
+        self.begin(tp.clone(), State::List { want, source });
     }
 
-    fn advance(&mut self, now: Instant) {
+    /// Asks about all slots that are due, with one request for each who can answer.
+    fn ask(&mut self) {
         let mut committed = Vec::new();
         let mut lists: BTreeMap<BrokerId, Vec<Ask>> = BTreeMap::new();
-        for (tp, slot) in &mut self.slots {
-            if slot.asking || now < slot.not_before {
-                continue;
-            }
+        while let Some(tp) = self.queue.pop_due() {
+            let Some(slot) = self.slots.get_mut(&tp) else { continue };
             let want = match slot.state {
                 State::Committed => {
                     slot.asking = true;
-                    committed.push(tp.clone());
+                    committed.push(tp);
                     continue;
                 }
                 State::List { want, .. } => want,
                 State::Validate { .. } => Want::Latest,
             };
-            if let Some(leader) = self.metadata.leader(tp) {
-                slot.asking = true;
-                let ask = Ask { tp: tp.clone(), epoch: leader.epoch, want };
-                lists.entry(leader.broker).or_default().push(ask);
-            }
+            let Some(leader) = self.metadata.leader(&tp) else {
+                self.queue.push_leaderless(tp);
+                continue;
+            };
+            slot.asking = true;
+            lists.entry(leader.broker).or_default().push(Ask { tp, epoch: leader.epoch, want });
         }
         if !committed.is_empty() {
             self.outputs.push_back(Output::FetchCommitted(committed));

@@ -206,3 +206,73 @@ fn answers_for_a_dropped_partition_count_for_nothing() {
     starts.handle_committed(at(1), &[tp()], told(0, 42));
     assert_eq!(outputs(&mut starts), []);
 }
+
+/// Partition `i` of many, with a leader among three brokers.
+fn many(count: i32) -> (Vec<TopicPartition>, Arc<Metadata>) {
+    let partition = |i| Partition { leader: Some(BrokerId(i % 3)), epoch: LeaderEpoch(4) };
+    let partitions = (0..count).map(|i| (i, partition(i))).collect();
+    let topic = Topic { partitions, ..Topic::default() };
+    let address = |id: i32| (BrokerId(id), Address { host: "b".into(), port: 1 });
+    let update = Update {
+        brokers: (0..3).map(address).collect(),
+        topics: BTreeMap::from([("orders".into(), topic)]),
+        ..Update::default()
+    };
+    let tps = (0..count).map(|i| TopicPartition::new("orders", i)).collect();
+    (tps, Arc::new(Metadata::default().merge(update)))
+}
+
+/// Starts `count` partitions with one question lost, answers that come one partition at a time and
+/// err at first, and many idle events; says how many partitions were looked at and asked about.
+fn work_to_start(count: i32) -> (u64, usize, usize) {
+    let (tps, metadata) = many(count);
+    let mut starts = Starts::new(Policy::Earliest, RETRY, Rng::from_seed(2));
+    for tp in &tps {
+        starts.handle_committed_wanted(at(0), tp.clone());
+    }
+    let told = |tp: &TopicPartition, code, offset| {
+        vec![Told { tp: tp.clone(), code, offset: Offset(offset), epoch: LeaderEpoch(4) }]
+    };
+    let (mut now, mut requests, mut is_first) = (at(1), 0, true);
+    let mut started = 0;
+    while started < tps.len() {
+        let said = outputs(&mut starts);
+        if said.is_empty() {
+            now = starts.poll_timeout().unwrap_or(now).max(now.after(Duration::from_millis(1)));
+            starts.handle_metadata(now, Arc::clone(&metadata));
+        }
+        for output in said {
+            match output {
+                Output::FetchCommitted(asked) => {
+                    requests += 1;
+                    if std::mem::take(&mut is_first) {
+                        starts.handle_committed(now, &asked, Vec::new());
+                        continue;
+                    }
+                    for tp in asked {
+                        starts.handle_committed(now, std::slice::from_ref(&tp), told(&tp, 0, -1));
+                    }
+                }
+                Output::List { asks, .. } => {
+                    requests += 1;
+                    for ask in asks {
+                        starts.handle_listed(now, std::slice::from_ref(&ask), told(&ask.tp, 0, 7));
+                        starts.handle_timeout(now);
+                    }
+                }
+                Output::Found { .. } => started += 1,
+                Output::WrongCoordinator | Output::StaleMetadata | Output::Failed { .. } => {}
+            }
+        }
+    }
+    (starts.queue.looks, requests, started)
+}
+
+#[test]
+fn ten_thousand_partitions_start_with_work_that_grows_as_they_do_and_few_requests() {
+    let (few, ..) = work_to_start(1_000);
+    let (looks, requests, started) = work_to_start(10_000);
+    assert_eq!(started, 10_000);
+    assert!(looks <= 11 * few && looks <= 300_000, "{looks} looks, {few} with a tenth");
+    assert!(requests <= 40, "{requests} requests");
+}
