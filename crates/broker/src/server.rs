@@ -270,6 +270,7 @@ async fn keep_time(shared: Arc<Shared>) {
         match due {
             None => sooner.await,
             Some(due) => tokio::select! {
+                biased;
                 () = tokio::time::sleep_until(shared.born + due) => shared.drive(|_, _| ()),
                 () = sooner => {}
             },

@@ -275,6 +275,7 @@ impl Shared {
             }
             let look = deadline.min(self.clock.now().after(TOPIC_LOOK));
             tokio::select! {
+                biased;
                 changed = metadata.changed() => changed.map_err(|_| Error::Closed)?,
                 () = self.clock.sleep_until(Some(look)) => self.cluster.stale(),
             }
