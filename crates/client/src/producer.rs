@@ -201,6 +201,22 @@ impl Producer {
             last: None,
         }))
     }
+
+    /// [`close`](Self::close) for a thread without a runtime: blocks it, by `deadline` at the
+    /// longest. Inside a runtime it does not panic; it blocks that runtime's thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Self::close).
+    pub fn close_blocking(self, deadline: Duration) -> Result<(), Error> {
+        let flushed = crate::runtime::block_on(deadline, self.flush());
+        drop(self.shared.inputs.send(Input::Close));
+        flushed.unwrap_or(Err(Error::Timeout {
+            what: "closing the producer",
+            after: deadline,
+            last: None,
+        }))
+    }
 }
 
 fn target(record: &ProducerRecord<'_>, topic: &Topic) -> Result<Target, Error> {

@@ -2,6 +2,10 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::Duration;
 
 use forebay_core::time::Instant;
 
@@ -133,11 +137,45 @@ pub(crate) fn start(
     Ok(())
 }
 
+/// Waits for `future` with the thread that calls, for `most` at the longest; `None` when it was not
+/// ready by then. Needs no runtime, and does not mind one: it blocks the thread either way.
+pub(crate) fn block_on<T>(most: Duration, future: impl Future<Output = T>) -> Option<T> {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let began = std::time::Instant::now();
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    // Within a task of Tokio its budget for the task would run dry and turn the wait into a spin.
+    let mut future = std::pin::pin!(tokio::task::unconstrained(future));
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(value);
+        }
+        let left = most.checked_sub(began.elapsed())?;
+        std::thread::park_timeout(left);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    #[test]
+    fn a_thread_waits_for_a_future_until_it_is_ready_or_the_time_is_over() {
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        let sender = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            tx.send(42).unwrap();
+        });
+        assert_eq!(block_on(Duration::from_secs(60), rx), Some(Ok(42)));
+        sender.join().unwrap();
+        let began = std::time::Instant::now();
+        assert_eq!(block_on(Duration::from_millis(30), std::future::pending::<()>()), None);
+        assert!(Duration::from_millis(30) <= began.elapsed());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_deadline_is_met_in_virtual_time() {

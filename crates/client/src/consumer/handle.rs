@@ -11,6 +11,10 @@ use super::shard::Question;
 use super::stats::Stats;
 use crate::error::Error;
 use crate::link;
+use crate::runtime;
+
+/// What the control plane may take to say that the deadline passed.
+const ANSWER_TIME: Duration = Duration::from_millis(80);
 
 /// A handle to a consumer: cheap to clone, works from any task and thread.
 ///
@@ -108,5 +112,25 @@ impl ConsumerHandle {
     /// as long as the runtime that polls it is not blocked. Cancel safe: the shutdown goes on.
     pub async fn close(&self, deadline: Duration) -> Arc<Summary> {
         self.control.close(deadline).await
+    }
+
+    /// [`close`](Self::close) for a thread without a runtime: blocks it until the consumer has
+    /// ended, by `deadline` plus 100 ms at the longest.
+    ///
+    /// Inside a runtime it does not panic; it blocks that runtime's thread, so records whose
+    /// handlers run there cannot end and count as unfinished. Await [`close`](Self::close) there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`] when the control plane cannot answer either, which takes
+    /// [`Placement::Caller`](crate::runtime::Placement::Caller) on the blocked runtime; the
+    /// shutdown goes on.
+    pub fn close_blocking(&self, deadline: Duration) -> Result<Arc<Summary>, Error> {
+        let most = deadline.saturating_add(ANSWER_TIME);
+        runtime::block_on(most, self.close(deadline)).ok_or(Error::Timeout {
+            what: "closing the consumer",
+            after: most,
+            last: None,
+        })
     }
 }

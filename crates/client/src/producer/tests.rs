@@ -324,6 +324,31 @@ async fn close_returns_by_its_deadline_and_fails_what_is_not_through() {
     assert!(matches!(clone.flush().await, Err(Error::Closed)));
 }
 
+#[test]
+fn a_thread_closes_a_producer_without_a_runtime_when_all_is_stored_or_the_time_is_over() {
+    let threads =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = threads.unwrap();
+    let broker = runtime.block_on(async { broker(Release::V4_4, 1) });
+    let config = ProducerConfig { client: client_of(&broker), ..ProducerConfig::default() };
+    let builder = || Producer::builder().config(config.clone()).connector(Pipes::new(&broker));
+
+    let producer = builder().build().unwrap();
+    let receipt = runtime.block_on(send(&producer, "value"));
+    producer.close_blocking(Duration::from_secs(10)).unwrap();
+    assert_eq!(stored(&broker, 0), 1);
+    assert!(runtime.block_on(receipt.delivered()).is_ok());
+
+    let producer = builder().build().unwrap();
+    let silent = Script::new(Effect::DropAnswer).api(ApiKey::Produce).times(u32::MAX);
+    broker.with(|cluster| cluster.script(silent));
+    drop(runtime.block_on(send(&producer, "never acknowledged")));
+    let begun = std::time::Instant::now();
+    let closed = producer.close_blocking(Duration::from_millis(300));
+    assert!(matches!(closed, Err(Error::Timeout { .. })), "{closed:?}");
+    assert!(begun.elapsed() < Duration::from_millis(400), "{:?}", begun.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn dropping_the_last_handle_still_delivers_what_was_sent() {
     let broker = broker(Release::V4_4, 1);

@@ -1,8 +1,9 @@
 //! Ends: drains, deadlines, handlers that hang or block, and dropped futures.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use forebay::{Batch, Consumer, Context, OffsetReset, Record};
+use forebay::{Batch, Consumer, ConsumerHandle, Context, OffsetReset, Record};
 use forebay_broker::{BatchBuilder, Broker};
 
 use crate::world::{Seen, World, close, until};
@@ -114,33 +115,36 @@ async fn a_second_consumer_goes_on_where_the_first_one_ended() {
     }
 }
 
-/// On a runtime that the user blocks, in real time.
-fn close_while_blocked(runtime: &tokio::runtime::Runtime) -> Duration {
-    let _inside = runtime.enter();
-    let broker = runtime.block_on(async {
-        let broker = Broker::builder().start().await.unwrap();
-        broker.with(|cluster| {
-            cluster.create_topic("t", 1).unwrap();
-            let batch = BatchBuilder::at_time(0).record(None, Some(b"x")).record(None, Some(b"y"));
-            cluster.append(&crate::world::tp(0), &batch.build()).unwrap();
-        });
-        broker
+/// A broker on loopback with two records, in real time.
+async fn broker_on_loopback() -> Broker {
+    let broker = Broker::builder().start().await.unwrap();
+    broker.with(|cluster| {
+        cluster.create_topic("t", 1).unwrap();
+        let batch = BatchBuilder::at_time(0).record(None, Some(b"x")).record(None, Some(b"y"));
+        cluster.append(&crate::world::tp(0), &batch.build()).unwrap();
     });
-    let servers = broker.bootstrap_servers().to_owned();
-    // The broker lives on this runtime too; the consumer's handler blocks another one.
+    broker
+}
+
+fn consumer_of(servers: &str) -> Consumer {
+    Consumer::builder()
+        .bootstrap_servers(servers)
+        .group_id("blocked")
+        .assign([("t", 0)])
+        .auto_offset_reset(OffsetReset::Earliest)
+        .build()
+        .unwrap()
+}
+
+/// A consumer whose handler blocks the only thread of its runtime; the handler runs.
+fn blocked_consumer(servers: &str) -> ConsumerHandle {
+    let servers = servers.to_owned();
     let (tx, rx) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let user = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let consumer = Consumer::builder()
-            .bootstrap_servers(&servers)
-            .group_id("blocked")
-            .assign([("t", 0)])
-            .auto_offset_reset(OffsetReset::Earliest)
-            .build()
-            .unwrap();
-        let handle = consumer.handle();
+        let consumer = consumer_of(&servers);
         let blocking = tx.clone();
-        tx.send(Some(handle)).unwrap();
+        tx.send(Some(consumer.handle())).unwrap();
         drop(user.block_on(consumer.run(move |_: Record, _: Context| {
             drop(blocking.send(None));
             std::thread::sleep(Duration::from_secs(60));
@@ -149,16 +153,77 @@ fn close_while_blocked(runtime: &tokio::runtime::Runtime) -> Duration {
     });
     let handle = rx.recv().unwrap().unwrap();
     assert!(rx.recv().unwrap().is_none(), "the handler runs");
-    let began = std::time::Instant::now();
-    runtime.block_on(handle.close(Duration::from_secs(1)));
-    began.elapsed()
+    handle
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
 #[test]
 fn a_close_returns_in_time_while_a_handler_blocks_its_only_thread() {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let took = close_while_blocked(&runtime);
+    let runtime = runtime();
+    let broker = runtime.block_on(broker_on_loopback());
+    let handle = blocked_consumer(broker.bootstrap_servers());
+    let began = std::time::Instant::now();
+    let summary = runtime.block_on(handle.close(Duration::from_secs(1)));
+    let took = began.elapsed();
     assert!(took <= Duration::from_millis(1100), "{took:?}");
+    assert!(!summary.is_clean());
     runtime.shutdown_background();
+}
+
+#[test]
+fn a_thread_closes_in_time_while_a_handler_blocks_for_a_minute() {
+    let runtime = runtime();
+    let broker = runtime.block_on(broker_on_loopback());
+    let handle = blocked_consumer(broker.bootstrap_servers());
+    let began = std::time::Instant::now();
+    let summary = handle.close_blocking(Duration::from_secs(1)).unwrap();
+    let took = began.elapsed();
+    assert!(took <= Duration::from_millis(1100), "{took:?}");
+    assert!(!summary.is_clean());
+    runtime.shutdown_background();
+}
+
+#[test]
+fn a_thread_closes_a_healthy_consumer_as_soon_as_its_work_is_done() {
+    let runtime = runtime();
+    let broker = runtime.block_on(broker_on_loopback());
+    let consumer = consumer_of(broker.bootstrap_servers());
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let noting = seen.clone();
+    let run = runtime.spawn(consumer.run(move |record: Record, _: Context| {
+        noting.note(0, record.offset().0);
+        async {}
+    }));
+    runtime.block_on(until(|| seen.count() == 2));
+    let began = std::time::Instant::now();
+    let summary = handle.close_blocking(Duration::from_secs(30)).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(summary.is_clean(), "{summary:?}");
+    runtime.block_on(run).unwrap().unwrap();
+}
+
+/// What the documentation says of a call in the wrong place: no panic, and back in time.
+#[test]
+fn a_blocking_close_inside_the_handlers_own_runtime_returns_in_time_and_does_not_panic() {
+    let runtime = runtime();
+    let broker = runtime.block_on(broker_on_loopback());
+    let servers = broker.bootstrap_servers().to_owned();
+    let user = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (consumer, took) = (consumer_of(&servers), Arc::new(Mutex::new(None)));
+    let (handle, noting) = (consumer.handle(), Arc::clone(&took));
+    let summary = user.block_on(consumer.run(move |_: Record, _: Context| {
+        let (handle, noting) = (handle.clone(), Arc::clone(&noting));
+        async move {
+            let began = std::time::Instant::now();
+            let summary = handle.close_blocking(Duration::from_secs(1)).unwrap();
+            *noting.lock().unwrap() = Some((began.elapsed(), summary.is_clean()));
+        }
+    }));
+    drop(summary);
+    let (took, is_clean) = took.lock().unwrap().take().unwrap();
+    assert!(took <= Duration::from_millis(1100), "{took:?}");
+    assert!(!is_clean);
 }
