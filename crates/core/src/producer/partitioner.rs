@@ -51,6 +51,25 @@ mod tests {
         }
     }
 
+    /// Keys, hashes and partitions as the Java client's own classes print them.
+    #[test]
+    fn partitions_are_those_of_the_java_client_for_every_length_of_key() {
+        let goldens = include_str!("../../tests/goldens/partitions-4.4.0.txt");
+        for line in goldens.lines() {
+            let words: Vec<_> = line.split(' ').collect();
+            let [key, hash, partitions @ ..] = words.as_slice() else { panic!("{line}") };
+            let key: Vec<_> = key
+                .as_bytes()
+                .chunks_exact(2)
+                .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+                .collect();
+            assert_eq!(murmur2(&key).cast_signed().to_string(), *hash, "{line}");
+            let found = [1, 2, 3, 8, 12, 100, 1000].map(|count| for_key(&key, count).unwrap());
+            assert_eq!(found.map(|it| it.to_string()).as_slice(), partitions, "{line}");
+        }
+        assert!(100 < goldens.lines().count());
+    }
+
     #[test]
     fn keys_spread_over_all_partitions_and_no_partition_means_none() {
         let mut seen = [0; 12];
