@@ -83,4 +83,7 @@ pub(crate) enum Perf {
     /// Read records of a topic and tell what that cost
     #[command(after_help = perf::AFTER)]
     Consume(perf::Options),
+    /// Write records to a topic and tell what that cost and how long they took
+    #[command(after_help = perf::produce::AFTER)]
+    Produce(perf::produce::Options),
 }

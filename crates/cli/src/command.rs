@@ -40,5 +40,6 @@ pub(crate) fn run(arguments: Arguments, stop: Stop) -> Result<Ending, CliError> 
         Command::Produce(options) => produce::run(&options, &around),
         Command::Consume(options) => consume::run(&options, &around),
         Command::Perf(Perf::Consume(options)) => perf::run(&options, &around),
+        Command::Perf(Perf::Produce(options)) => perf::produce::run(&options, &around),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -37,6 +38,12 @@ pub(crate) enum CliError {
     TooMuch { bytes: u64, limit: u64 },
     #[error("a line is longer than {limit} bytes, which brokers take at most; split it")]
     LineTooLong { limit: usize },
+    #[error(
+        "{} holds {bytes} bytes, less than one value of {size}; take another --values or a \
+         smaller --record-size",
+        path.display()
+    )]
+    FewValues { path: PathBuf, bytes: usize, size: usize },
     #[error("the broker in this process ended before its time; RUST_LOG=warn shows why")]
     BrokerGone,
     #[error("the consumer ended before its work was done; RUST_LOG=forebay=debug shows why")]

@@ -37,6 +37,11 @@ impl Stop {
         Ok(Self(stop))
     }
 
+    /// Whether the user wants an end.
+    pub(crate) fn is_requested(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Returns when the user wants an end. Cancel safe.
     pub(crate) async fn requested(&self) {
         // An error means that nobody listens any more, so that nothing will come.

@@ -1,7 +1,10 @@
-//! What does it cost to consume? Reads a topic through the public API, with commits on, and tells
+//! What does it cost to consume? (What producing costs: [`produce`].) Reads a topic through the public API, with commits on, and tells
 //! the price of a record.
 
 mod count;
+mod latency;
+mod payload;
+pub(crate) mod produce;
 mod report;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

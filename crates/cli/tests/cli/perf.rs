@@ -86,3 +86,60 @@ fn what_does_not_exist_is_named() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("t-1 does not exist: the topic has 1"), "{}", ended.stderr);
 }
+
+fn produce(cluster: &Cluster, more: &[&str]) -> Ended {
+    let common = ["perf", "produce", "--topic", "t", "--output", "json"];
+    forebay(&[&common[..], &["--bootstrap-servers", cluster.servers()], more].concat())
+}
+
+#[test]
+fn producing_tells_its_price_and_every_record_is_there() {
+    let cluster = Cluster::with_records(PARTITIONS, 3);
+    let ways: [&[&str]; 3] = [
+        &["--records", "20000", "--record-size", "100"],
+        &["--records", "20000", "--record-size", "10", "--compression", "lz4"],
+        &["--records", "20000", "--batch-size", "4KiB", "--linger-ms", "1"],
+    ];
+    for (way, size) in ways.iter().zip([100, 10, 100]) {
+        let told = figures(&produce(&cluster, way));
+        assert_eq!((&told["records"], &told["bytes"]), (&20_000.into(), &(20_000 * size).into()));
+        for positive in ["wall_s", "cpu_s", "cpu_ns_per_record", "peak_rss_bytes"] {
+            assert!(0.0 < told[positive].as_f64().unwrap(), "{way:?}: {positive}");
+        }
+        assert_eq!(told["latencies"], 20);
+    }
+    let all = ["perf", "consume", "--topic", "t", "--records", "60003", "--output", "json"];
+    let read = forebay(&[&all[..], &["--bootstrap-servers", cluster.servers()]].concat());
+    assert_eq!(figures(&read)["records"], 60_003);
+}
+
+#[test]
+fn with_a_rate_producing_takes_its_time_and_times_every_record() {
+    let cluster = Cluster::with_records(PARTITIONS, 3);
+    let told =
+        figures(&produce(&cluster, &["--records", "1001", "--rate", "1000", "--linger-ms", "0"]));
+    assert!(1.0 <= told["wall_s"].as_f64().unwrap());
+    assert_eq!(told["latencies"], 1000);
+    let at = |name: &str| told[name].as_u64().unwrap();
+    assert!(0 < at("latency_p50_us") && at("latency_p50_us") <= at("latency_p99_us"));
+    assert!(at("latency_p99_us") <= at("latency_p999_us"));
+    assert!(at("latency_p999_us") <= at("latency_max_us"));
+}
+
+#[test]
+fn a_file_with_less_than_one_value_is_an_error_that_says_so() {
+    let cluster = Cluster::with_records(1, 3);
+    let path = std::env::temp_dir().join(format!("forebay-values-{}", std::process::id()));
+    std::fs::write(&path, [b'x'; 99]).unwrap();
+    let values = ["--records", "5", "--values", path.to_str().unwrap()];
+    let ended = produce(&cluster, &values);
+    assert_eq!(ended.code, Some(1));
+    assert!(
+        ended.stderr.contains("holds 99 bytes, less than one value of 100"),
+        "{}",
+        ended.stderr
+    );
+    let told = figures(&produce(&cluster, &[&values[..], &["--record-size", "33"]].concat()));
+    assert_eq!(told["bytes"], 165);
+    std::fs::remove_file(path).unwrap();
+}

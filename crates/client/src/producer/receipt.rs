@@ -49,6 +49,12 @@ impl Receipt {
         Self { batch, ordinal }
     }
 
+    /// The partition that the record went to.
+    #[must_use]
+    pub fn tp(&self) -> &TopicPartition {
+        &self.batch.tp
+    }
+
     /// Waits until the record is stored as `acks` asks. Cancel safe, and may be awaited again.
     ///
     /// # Errors
