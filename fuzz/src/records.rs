@@ -13,7 +13,7 @@ const LIMIT: usize = 1 << 20;
 /// Whole batches, one behind the other. Their checksums are not looked at.
 ///
 /// # Panics
-/// When walk and positions differ, or records do not come back.
+/// When the walk and its places differ, or records do not come back.
 pub fn check(data: &[u8]) {
     let (mut decompressor, mut scratch) = (Decompressor::new(), Scratch::new());
     for batch in Batches::new(data).map_while(Result::ok) {
@@ -27,25 +27,23 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// Walk and positions say the same; if all is good, it can be written again.
+/// The walk and the places it gives say the same; if all is good, it can be written again.
 fn agree(header: &BatchHeader, section: &[u8]) {
-    let mut positions = Records::new(header, section);
+    let mut places = Records::new(header, section);
     let mut good = Vec::new();
     for record in Records::new(header, section) {
-        let position = positions.next_positions().expect("as many");
+        let place = places.next_at().expect("as many");
         let Ok(record) = record else {
-            assert_eq!(position.err(), record.err());
+            assert_eq!(place.err(), record.err());
             return;
         };
-        let position = position.expect("good as well");
-        assert_eq!(position.key(section), record.key);
-        assert_eq!(position.value(section), record.value);
-        assert_eq!(position.timestamp, record.timestamp);
-        assert_eq!(header.base_offset.0 + i64::from(position.offset_delta), record.offset.0);
-        assert!(position.headers(section).iter().eq(record.headers.iter()));
+        let again = place.expect("good as well").read(header, section).expect("a record");
+        assert_eq!((again.offset, again.timestamp), (record.offset, record.timestamp));
+        assert_eq!((again.key, again.value), (record.key, record.value));
+        assert!(again.headers.iter().eq(record.headers.iter()));
         good.push(record);
     }
-    assert!(positions.next_positions().is_none());
+    assert!(places.next_at().is_none());
     assert_eq!(good.len(), header.count as usize);
     comes_back(&good);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use forebay_protocol::types::{Offset, TopicPartition};
 
-use super::lease::Leased;
+use super::lease::{Held, Leased};
 
 /// A handler's error, of any type.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
@@ -85,22 +85,23 @@ impl<T: IntoOutcome, E: Into<BoxError>> IntoOutcome for Result<T, E> {
     }
 }
 
-/// What a run of a handler may know about itself.
+/// What a run of a handler may know about itself. Two words, like the record beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
-    leased: Leased,
-    attempt: u32,
+    held: Held,
 }
 
 impl Context {
+    #[inline]
     pub(crate) const fn new(leased: Leased, attempt: u32) -> Self {
-        Self { leased, attempt }
+        Self { held: leased.held(attempt) }
     }
 
-    /// Which try this is, counted from 1.
+    /// Which try this is, counted from 1. It stops counting at 16,777,215.
+    #[inline]
     #[must_use]
     pub const fn attempt(&self) -> u32 {
-        self.attempt
+        self.held.tag()
     }
 
     /// When this run will be cancelled; `None` while handlers have no deadline of their own.
@@ -113,12 +114,12 @@ impl Context {
     /// effect that cannot be taken back.
     #[must_use]
     pub fn is_owned(&self) -> bool {
-        self.leased.is_held()
+        self.held.is_held()
     }
 
     /// Waits until the partition is no longer ours. Cancel safe.
     pub async fn cancelled(&self) {
-        self.leased.ended().await;
+        self.held.ended().await;
     }
 }
 

@@ -34,13 +34,25 @@ pub(crate) struct Lease {
     start: u64,
 }
 
-/// The reading end of one start, as cheap as three words.
+/// The reading end of one start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leased {
     cell: &'static Cell,
     id: u64,
     start: u64,
 }
+
+/// The reading end without the start, and a small number of its holder's: two words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held {
+    cell: &'static Cell,
+    /// The lease in the upper bits, the tag in the lower ones.
+    word: u64,
+}
+
+/// Bits of the tag; a lease has the other forty, enough for thirty years of a thousand a second.
+const TAG_BITS: u32 = 24;
+const TAG_MAX: u32 = (1 << TAG_BITS) - 1;
 
 impl Lease {
     /// The partition is ours; records may start.
@@ -100,6 +112,28 @@ impl Leased {
         self.cell.lease.load(Ordering::Acquire) == self.id
     }
 
+    /// The same for a run of a handler, which has a number of its own.
+    #[inline]
+    pub(crate) const fn held(self, tag: u32) -> Held {
+        let tag = if tag < TAG_MAX { tag } else { TAG_MAX };
+        Held { cell: self.cell, word: self.id << TAG_BITS | tag as u64 }
+    }
+}
+
+impl Held {
+    /// The holder's number; larger ones stand at the largest.
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the tag has 24 bits")]
+    pub(crate) const fn tag(self) -> u32 {
+        (self.word & TAG_MAX as u64) as u32
+    }
+
+    /// Whether results still count.
+    #[inline]
+    pub(crate) fn is_held(self) -> bool {
+        self.cell.lease.load(Ordering::Acquire) == self.word >> TAG_BITS
+    }
+
     /// Waits until results no longer count. Cancel safe.
     pub(crate) async fn ended(self) {
         loop {
@@ -144,11 +178,21 @@ mod tests {
     #[tokio::test]
     async fn who_waits_for_the_end_is_told() {
         let lease = Lease::grant();
-        let leased = lease.leased();
-        let waiting = tokio::spawn(leased.ended());
+        let held = lease.leased().held(1);
+        let waiting = tokio::spawn(held.ended());
         tokio::task::yield_now().await;
         drop(lease);
         waiting.await.unwrap();
-        leased.ended().await;
+        held.ended().await;
+    }
+
+    #[test]
+    fn a_tag_rides_along_and_stops_at_its_largest() {
+        let lease = Lease::grant();
+        let tags = [0, 1, TAG_MAX, u32::MAX].map(|tag| lease.leased().held(tag));
+        assert_eq!(tags.map(Held::tag), [0, 1, TAG_MAX, TAG_MAX]);
+        assert!(tags.iter().all(|held| held.is_held()));
+        drop(lease);
+        assert!(!tags.iter().any(|held| held.is_held()));
     }
 }

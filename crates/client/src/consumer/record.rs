@@ -10,7 +10,7 @@ use forebay_core::time::Instant;
 use forebay_protocol::records::batch::{BatchHeader, HEADER_LEN};
 use forebay_protocol::records::codec::Scratch;
 use forebay_protocol::records::header::Headers;
-use forebay_protocol::records::record::{RecordPositions, RecordRef, Records};
+use forebay_protocol::records::record::{RecordAt, RecordRef, Records};
 use forebay_protocol::types::{LeaderEpoch, Offset, Position, TopicPartition};
 
 use super::lease::Leased;
@@ -106,11 +106,11 @@ impl Drop for Inflated {
 }
 
 impl OpenBatch {
-    /// The bytes that positions count in.
+    /// The records, unpacked.
     #[inline]
-    pub(crate) fn bytes(&self) -> &[u8] {
+    fn section(&self) -> &[u8] {
         match &self.data {
-            Data::Plain(bytes) => bytes,
+            Data::Plain(bytes) => bytes.get(HEADER_LEN..).unwrap_or_default(),
             Data::Inflated(inflated) => inflated.scratch.as_slice(),
         }
     }
@@ -118,58 +118,53 @@ impl OpenBatch {
     /// A walk over the records.
     #[inline]
     pub(crate) fn records(&self) -> Records<'_> {
-        match &self.data {
-            Data::Plain(bytes) => {
-                Records::new(&self.header, bytes.get(HEADER_LEN..).unwrap_or_default())
-                    .starting_at(SECTION_AT)
-            }
-            Data::Inflated(_) => Records::new(&self.header, self.bytes()),
-        }
+        Records::new(&self.header, self.section())
     }
 
     pub(crate) fn mark_malformed(&self) {
         self.is_malformed.store(true, Ordering::Release);
     }
 
+    #[inline]
     pub(crate) fn is_malformed(&self) -> bool {
         self.is_malformed.load(Ordering::Acquire)
     }
 }
 
-/// Where records begin in a batch that is not packed.
-#[allow(clippy::cast_possible_truncation, reason = "61 fits")]
-const SECTION_AT: u32 = HEADER_LEN as u32;
-
 /// One record, owned: it can be kept, sent and awaited with.
 ///
-/// It borrows nothing and copies nothing: key, value and headers are read in place. For that it
+/// It borrows nothing and copies nothing: it is two words, and key, value and headers are read in
+/// place, each time they are asked for ([`view`](Self::view) reads all of them at once). For that it
 /// keeps its whole batch in memory, and with it up to 1 MiB of what was fetched together. A record
 /// that is to be kept for long should be [detached](Self::detach).
 #[derive(Clone)]
 pub struct Record {
     batch: Arc<OpenBatch>,
-    at: RecordPositions,
+    at: RecordAt,
 }
 
 impl Record {
     #[inline]
-    pub(crate) const fn new(batch: Arc<OpenBatch>, at: RecordPositions) -> Self {
+    pub(crate) const fn new(batch: Arc<OpenBatch>, at: RecordAt) -> Self {
         Self { batch, at }
     }
 
     /// The topic's name.
+    #[inline]
     #[must_use]
     pub fn topic(&self) -> &str {
         self.batch.partition.tp.topic.as_str()
     }
 
     /// The partition's number.
+    #[inline]
     #[must_use]
     pub fn partition(&self) -> i32 {
         self.batch.partition.tp.partition
     }
 
     /// Topic and partition.
+    #[inline]
     #[must_use]
     pub fn topic_partition(&self) -> &TopicPartition {
         &self.batch.partition.tp
@@ -179,7 +174,7 @@ impl Record {
     #[inline]
     #[must_use]
     pub fn offset(&self) -> Offset {
-        Offset(self.batch.header.base_offset.0.saturating_add(i64::from(self.at.offset_delta)))
+        Offset(self.batch.header.base_offset.0.saturating_add(i64::from(self.at.offset_delta())))
     }
 
     /// The leadership under which it was written.
@@ -188,36 +183,53 @@ impl Record {
         self.batch.header.leader_epoch
     }
 
-    /// Milliseconds since 1970: when it was created, or appended if the topic says so.
+    /// All that it holds, read at once.
+    #[inline]
     #[must_use]
-    pub const fn timestamp(&self) -> i64 {
-        self.at.timestamp
+    pub fn view(&self) -> RecordRef<'_> {
+        // The walk has checked it, so there is one.
+        self.at.read(&self.batch.header, self.batch.section()).unwrap_or_else(|| RecordRef {
+            offset: self.offset(),
+            timestamp: -1,
+            key: None,
+            value: None,
+            headers: Headers::default(),
+        })
+    }
+
+    /// Milliseconds since 1970: when it was created, or appended if the topic says so.
+    #[inline]
+    #[must_use]
+    pub fn timestamp(&self) -> i64 {
+        self.view().timestamp
     }
 
     /// The key; `None` when it has none.
     #[inline]
     #[must_use]
     pub fn key(&self) -> Option<&[u8]> {
-        self.at.key(self.batch.bytes())
+        self.view().key
     }
 
     /// The value; `None` is a tombstone.
     #[inline]
     #[must_use]
     pub fn value(&self) -> Option<&[u8]> {
-        self.at.value(self.batch.bytes())
+        self.view().value
     }
 
     /// The headers in their order; duplicates and keys that are no UTF-8 are kept.
+    #[inline]
     #[must_use]
     pub fn headers(&self) -> Headers<'_> {
-        self.at.headers(self.batch.bytes())
+        self.view().headers
     }
 
     /// Key and value, copied out of the batch that they would keep in memory.
     #[must_use]
     pub fn detach(&self) -> (Option<Bytes>, Option<Bytes>) {
-        (self.key().map(Bytes::copy_from_slice), self.value().map(Bytes::copy_from_slice))
+        let record = self.view();
+        (record.key.map(Bytes::copy_from_slice), record.value.map(Bytes::copy_from_slice))
     }
 }
 
@@ -249,18 +261,21 @@ impl Batch {
     }
 
     /// The topic's name.
+    #[inline]
     #[must_use]
     pub fn topic(&self) -> &str {
         self.batch.partition.tp.topic.as_str()
     }
 
     /// The partition's number.
+    #[inline]
     #[must_use]
     pub fn partition(&self) -> i32 {
         self.batch.partition.tp.partition
     }
 
     /// Topic and partition.
+    #[inline]
     #[must_use]
     pub fn topic_partition(&self) -> &TopicPartition {
         &self.batch.partition.tp
@@ -304,7 +319,7 @@ impl Batch {
         let (mut records, from) = (self.batch.records(), self.from);
         std::iter::from_fn(move || {
             loop {
-                let Ok(at) = records.next_positions()? else {
+                let Ok(at) = records.next_at()? else {
                     self.batch.mark_malformed();
                     return None;
                 };
@@ -322,6 +337,7 @@ impl Batch {
         self.batch.header.next_position()
     }
 
+    #[inline]
     pub(crate) fn leased(&self) -> Leased {
         self.batch.leased
     }

@@ -7,8 +7,6 @@
 //!
 //! This is the hot loop of a consumer: no allocation, no copy, headers only when asked for.
 
-use std::ops::Range;
-
 use super::batch::BatchHeader;
 use super::error::{Fault, Field, RecordsError};
 use super::header::Headers;
@@ -30,65 +28,58 @@ pub struct RecordRef<'a> {
     pub headers: Headers<'a>,
 }
 
-/// Where the parts of a record stand in its bytes: 32 bytes in place of three slices.
+/// Where a record stands: one word in place of three slices, for records that outlive a borrow.
 ///
-/// An owned record is a shared buffer and these.
+/// An owned record is a shared batch and this, two words in all: they travel through futures in
+/// registers, where a larger one would be written and read back in pieces of different sizes, which
+/// processors do not forward from store to load.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct RecordPositions {
-    /// Milliseconds since 1970, as in [`RecordRef`].
-    pub timestamp: i64,
+pub struct RecordAt(u64);
+
+impl RecordAt {
+    #[inline(always)]
+    fn new(start: usize, offset_delta: i32) -> Self {
+        Self(u64::from(small(start)) << 32 | u64::from(offset_delta.cast_unsigned()))
+    }
+
     /// Distance from the batch's base offset.
-    pub offset_delta: u32,
-    key_at: u32,
-    key_len: u32,
-    value_len: u32,
-    /// Where the headers begin, which is where the value ends.
-    headers_at: u32,
-    end: u32,
+    #[inline]
+    #[must_use]
+    pub const fn offset_delta(self) -> u32 {
+        (self.0 & 0xffff_ffff) as u32
+    }
+
+    /// Bytes from the start of the section to the record.
+    #[inline]
+    const fn start(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    /// The record itself, from the header and section that the walk had. `None` when they are
+    /// others and have no record there.
+    #[inline]
+    #[must_use]
+    pub fn read<'a>(self, header: &BatchHeader, section: &'a [u8]) -> Option<RecordRef<'a>> {
+        let record = Parsed::take(&mut section.get(self.start()..)?).ok()?;
+        let (base, mask) = timestamps(header);
+        Some(RecordRef {
+            offset: Offset(header.base_offset.0.saturating_add(i64::from(self.offset_delta()))),
+            timestamp: base.saturating_add(record.timestamp & mask),
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        })
+    }
 }
 
-/// The length that stands for "no key" and "no value".
-const NULL: u32 = u32::MAX;
-
-impl RecordPositions {
-    /// The key in `bytes`, which must be those that the positions were made from.
-    #[inline]
-    #[must_use]
-    pub fn key<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
-        bytes.get(self.key_range()?)
-    }
-
-    /// The value in `bytes`, which must be those that the positions were made from.
-    #[inline]
-    #[must_use]
-    pub fn value<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
-        bytes.get(self.value_range()?)
-    }
-
-    /// The headers in `bytes`, which must be those that the positions were made from.
-    #[inline]
-    #[must_use]
-    pub fn headers<'a>(&self, bytes: &'a [u8]) -> Headers<'a> {
-        let bytes = bytes.get(self.headers_at as usize..self.end as usize).unwrap_or_default();
-        Headers::open(bytes).unwrap_or_default()
-    }
-
-    /// Where the key stands; `None` when there is none.
-    #[inline]
-    #[must_use]
-    pub fn key_range(&self) -> Option<Range<usize>> {
-        let at = self.key_at as usize;
-        (self.key_len != NULL).then(|| at..at + self.key_len as usize)
-    }
-
-    /// Where the value stands; `None` for a tombstone.
-    #[inline]
-    #[must_use]
-    pub fn value_range(&self) -> Option<Range<usize>> {
-        (self.value_len != NULL).then(|| {
-            let end = self.headers_at as usize;
-            end.saturating_sub(self.value_len as usize)..end
-        })
+/// What timestamps count from, and the bits of a delta that count: none of them when the broker
+/// stamped the batch.
+#[inline]
+const fn timestamps(header: &BatchHeader) -> (i64, i64) {
+    if header.attributes.is_log_append_time() {
+        (header.max_timestamp, 0)
+    } else {
+        (header.base_timestamp, -1)
     }
 }
 
@@ -124,8 +115,8 @@ struct Origin {
     timestamp_mask: i64,
     last_delta: u32,
     count: u32,
-    /// Where the section ends in the buffer that positions count from.
-    section_end: u32,
+    /// Bytes of the whole section.
+    section: usize,
 }
 
 impl<'a> Records<'a> {
@@ -133,28 +124,16 @@ impl<'a> Records<'a> {
     #[inline]
     #[must_use]
     pub fn new(header: &BatchHeader, section: &'a [u8]) -> Self {
-        let (base_timestamp, timestamp_mask) = if header.attributes.is_log_append_time() {
-            (header.max_timestamp, 0)
-        } else {
-            (header.base_timestamp, -1)
-        };
+        let (base_timestamp, timestamp_mask) = timestamps(header);
         let batch = Origin {
             base_offset: header.base_offset.0,
             base_timestamp,
             timestamp_mask,
             last_delta: header.last_offset_delta.cast_unsigned(),
             count: header.count,
-            section_end: small(section.len()),
+            section: section.len(),
         };
         Self { rest: section, left: header.count, next_delta: 0, batch }
-    }
-
-    /// Lets positions count from the start of a larger buffer in which the section begins at `at`.
-    #[inline]
-    #[must_use]
-    pub const fn starting_at(mut self, at: u32) -> Self {
-        self.batch.section_end = self.batch.section_end.saturating_add(at);
-        self
     }
 
     /// Where the walk is.
@@ -180,14 +159,14 @@ impl<'a> Records<'a> {
         self.left
     }
 
-    /// The next record as positions.
+    /// The next record, checked as the iterator checks it, as the place where it stands.
     ///
     /// # Errors
     /// As the iterator.
     #[inline(always)]
-    pub fn next_positions(&mut self) -> Option<Result<RecordPositions, RecordsError>> {
-        let section_end = self.batch.section_end;
-        Some(self.step()?.map(|record| record.positions(section_end)))
+    pub fn next_at(&mut self) -> Option<Result<RecordAt, RecordsError>> {
+        let start = self.batch.section - self.rest.len();
+        Some(self.step()?.map(|record| RecordAt::new(start, record.offset_delta)))
     }
 
     #[inline(always)]
@@ -233,16 +212,22 @@ impl<'a> Records<'a> {
         if self.rest.is_empty() { None } else { Some(Err(self.fail(Field::End, Fault::Trailing))) }
     }
 
-    #[cold]
-    #[inline(never)]
+    /// Ends the walk. What is slow gets values, so that the walk itself can live in registers.
+    #[inline(always)]
     fn fail(&mut self, field: Field, fault: Fault) -> RecordsError {
-        let ordinal = self.batch.count - self.left;
         let exhausted = self.rest.is_empty() && field == Field::Length;
         let (field, fault) = if exhausted { (Field::End, Fault::Missing) } else { (field, fault) };
+        let ordinal = self.batch.count - self.left;
         self.left = 0;
         self.rest = &[];
-        RecordsError::Record { base_offset: self.batch.base_offset, ordinal, field, fault }
+        broken(self.batch.base_offset, ordinal, field, fault)
     }
+}
+
+#[cold]
+#[inline(never)]
+const fn broken(base_offset: i64, ordinal: u32, field: Field, fault: Fault) -> RecordsError {
+    RecordsError::Record { base_offset, ordinal, field, fault }
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -274,12 +259,6 @@ struct Parsed<'a> {
     key: Option<&'a [u8]>,
     value: Option<&'a [u8]>,
     headers: Headers<'a>,
-    /// Bytes from the end of the key to the end of the record.
-    after_key: usize,
-    /// Bytes from the end of the value to the end of the record.
-    after_value: usize,
-    /// Bytes from the end of the record to the end of the section.
-    after_record: usize,
 }
 
 type Broken = (Field, Fault);
@@ -293,46 +272,16 @@ impl<'a> Parsed<'a> {
         let timestamp = take_signed_long(&mut body).ok_or((Field::Timestamp, Fault::Overrun))?;
         let offset_delta = take_signed(&mut body).ok_or((Field::Offset, Fault::Overrun))?;
         let key = take_part(&mut body, Field::Key)?;
-        let after_key = body.len();
         let value = take_part(&mut body, Field::Value)?;
-        let after_value = body.len();
         let headers = Headers::open(body).map_err(|fault| (Field::Headers, fault))?;
-        let after_record = rest.len();
-        Ok(Self {
-            timestamp,
-            offset_delta,
-            key,
-            value,
-            headers,
-            after_key,
-            after_value,
-            after_record,
-        })
-    }
-
-    #[inline(always)]
-    fn positions(&self, section_end: u32) -> RecordPositions {
-        let end = section_end.wrapping_sub(small(self.after_record));
-        let key_len = self.key.map_or(NULL, |key| small(key.len()));
-        let value_len = self.value.map_or(NULL, |value| small(value.len()));
-        let key_end = end.wrapping_sub(small(self.after_key));
-        let value_end = end.wrapping_sub(small(self.after_value));
-        RecordPositions {
-            timestamp: self.timestamp,
-            offset_delta: self.offset_delta.cast_unsigned(),
-            key_at: key_end.wrapping_sub(if key_len == NULL { 0 } else { key_len }),
-            key_len,
-            headers_at: value_end,
-            value_len,
-            end,
-        }
+        Ok(Self { timestamp, offset_delta, key, value, headers })
     }
 }
 
-/// Lengths inside a section come from 32-bit numbers, so they fit.
+/// Places inside a section come from 32-bit numbers, so they fit.
 #[inline(always)]
-fn small(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(NULL)
+fn small(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// Takes a length and that many bytes; -1 is none.

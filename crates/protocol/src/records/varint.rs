@@ -15,7 +15,11 @@ pub(crate) fn take_unsigned(rest: &mut &[u8]) -> Option<u32> {
             *rest = tail;
             Some(u32::from(*a & 0x7f) | u32::from(*b) << 7)
         }
-        _ => take_long_form(rest, 5).and_then(|wide| u32::try_from(wide).ok()),
+        _ => {
+            let (wide, tail) = take_long_form(rest, 5)?;
+            *rest = tail;
+            u32::try_from(wide).ok()
+        }
     }
 }
 
@@ -38,26 +42,31 @@ pub(crate) fn take_signed_long(rest: &mut &[u8]) -> Option<i64> {
             *rest = tail;
             u64::from(*a & 0x7f) | u64::from(*b) << 7
         }
-        _ => take_long_form(rest, 10)?,
+        _ => {
+            let (wide, tail) = take_long_form(rest, 10)?;
+            *rest = tail;
+            wide
+        }
     };
     Some((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
 }
 
-/// Any length up to `longest` bytes. More bytes, or bits beyond the 64th, are no number.
+/// Any length up to `longest` bytes, and what follows it. More bytes, or bits beyond the 64th, are
+/// no number. It takes and gives values: a borrow of `rest` would keep the hot path's in memory.
 #[cold]
 #[inline(never)]
-fn take_long_form(rest: &mut &[u8], longest: u32) -> Option<u64> {
+fn take_long_form(mut rest: &[u8], longest: u32) -> Option<(u64, &[u8])> {
     let mut value = 0_u64;
     for (bytes, shift) in (0..longest).zip((0_u32..).step_by(7)) {
         let (&byte, tail) = rest.split_first()?;
-        *rest = tail;
+        rest = tail;
         let low = u64::from(byte & 0x7f);
         if bytes == 9 && low > 1 {
             return None;
         }
         value |= low << shift;
         if byte < 0x80 {
-            return Some(value);
+            return Some((value, rest));
         }
     }
     None

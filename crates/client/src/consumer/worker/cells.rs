@@ -74,27 +74,44 @@ impl<F: Future> Cells<F> {
 
     /// Makes a future in the cell that [`peek_free`](Self::peek_free) named and polls it once. The
     /// cell is taken when the future is pending.
+    ///
+    /// A panic goes through: the loop that calls this thousands of times sets up one catch for all
+    /// of them, and then calls [`clear`](Self::clear).
     #[inline]
-    pub(super) fn start(
-        &mut self,
-        cell: usize,
-        span: Option<Span>,
-        make: impl FnOnce() -> F,
-    ) -> Polled<F::Output> {
+    pub(super) fn start(&mut self, cell: usize, make: impl FnOnce() -> F) -> Poll<F::Output> {
         let (Some(place), Some(waker)) = (self.cells.get_mut(cell), self.wakers.get(cell)) else {
             return Poll::Pending;
         };
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            let _entered = span.as_ref().map(Span::enter);
-            place.set(Some(make()));
-            poll(place, waker)
-        }));
-        let polled = settle(place, polled);
-        if polled.is_pending() {
-            self.free.pop();
-            self.keep_span(cell, span);
+        place.set(Some(make()));
+        let polled = poll(place, waker);
+        match polled {
+            Poll::Ready(_) => place.set(None),
+            Poll::Pending => drop(self.free.pop()),
         }
         polled
+    }
+
+    /// As [`start`](Self::start), in a span.
+    #[cold]
+    pub(super) fn start_in(
+        &mut self,
+        span: Span,
+        cell: usize,
+        make: impl FnOnce() -> F,
+    ) -> Poll<F::Output> {
+        let polled = span.in_scope(|| self.start(cell, make));
+        if polled.is_pending() {
+            self.keep_span(cell, Some(span));
+        }
+        polled
+    }
+
+    /// Drops what a panic left in a free cell. It may panic again, which is of no interest.
+    #[cold]
+    pub(super) fn clear(&mut self, cell: usize) {
+        if let Some(place) = self.cells.get_mut(cell) {
+            drop(catch_unwind(AssertUnwindSafe(|| place.set(None))));
+        }
     }
 
     /// Takes a free cell without a future: for a record that waits to be tried again.
@@ -240,8 +257,8 @@ mod tests {
     fn what_is_ready_at_once_takes_no_cell() {
         let mut cells = cells(2);
         let cell = cells.peek_free().unwrap();
-        let polled = cells.start(cell, None, || Box::pin(async { 7 }));
-        assert!(matches!(polled, Poll::Ready(Ok(7))));
+        let polled = cells.start(cell, || Box::pin(async { 7 }));
+        assert!(matches!(polled, Poll::Ready(7)));
         assert_eq!(cells.free.len(), 2);
     }
 
@@ -251,10 +268,10 @@ mod tests {
         let (tx, rx) = tokio::sync::oneshot::channel();
         for _ in 0..130 {
             let cell = cells.peek_free().unwrap();
-            drop(cells.start(cell, None, || Box::pin(std::future::pending())));
+            assert!(cells.start(cell, || Box::pin(std::future::pending())).is_pending());
         }
         let cell = cells.peek_free().unwrap();
-        drop(cells.start(cell, None, || Box::pin(async { rx.await.unwrap() })));
+        assert!(cells.start(cell, || Box::pin(async { rx.await.unwrap() })).is_pending());
         assert_eq!(cells.next_ready(), None);
 
         tx.send(9).unwrap();
@@ -267,13 +284,40 @@ mod tests {
     #[test]
     fn a_panic_is_an_error_and_frees_the_cell() {
         let mut cells = cells(1);
-        let polled = cells.start(0, None, || Box::pin(async { panic!("boom {}", 1) }));
-        let Poll::Ready(Err(panic)) = polled else { panic!("it must be an error") };
+        let polled = cells.start(0, || {
+            Box::pin(async {
+                tokio::task::yield_now().await;
+                panic!("boom {}", 1)
+            })
+        });
+        assert!(polled.is_pending());
+        assert_eq!(cells.peek_free(), None);
+        let Poll::Ready(Err(panic)) = cells.poll(0) else { panic!("it must be an error") };
         assert_eq!(panic.message, "boom 1");
         assert_eq!(cells.peek_free(), Some(0));
 
-        let polled = cells.start(0, None, || panic!("before the future"));
+        cells.occupy();
+        let polled = cells.again(0, None, || panic!("before the future"));
         assert!(matches!(polled, Poll::Ready(Err(_))));
+        assert_eq!(cells.peek_free(), Some(0));
+    }
+
+    #[test]
+    fn what_a_panic_left_is_cleared() {
+        let mut cells = cells(1);
+        let guard = Arc::new(());
+        let held = Arc::clone(&guard);
+        let started = catch_unwind(AssertUnwindSafe(|| {
+            cells.start(0, || {
+                Box::pin(std::future::poll_fn(move |_| {
+                    assert_eq!(Arc::strong_count(&held), 1, "boom");
+                    Poll::Ready(0)
+                }))
+            })
+        }));
+        assert!(started.is_err());
+        cells.clear(0);
+        assert_eq!((Arc::strong_count(&guard), cells.peek_free()), (1, Some(0)));
     }
 
     #[test]
@@ -281,13 +325,14 @@ mod tests {
         let mut cells = cells(1);
         let guard = Arc::new(());
         let held = Arc::clone(&guard);
-        drop(cells.start(0, None, || {
+        let polled = cells.start(0, || {
             Box::pin(async move {
                 std::future::pending::<()>().await;
                 drop(held);
                 0
             })
-        }));
+        });
+        assert!(polled.is_pending());
         assert_eq!(Arc::strong_count(&guard), 2);
         cells.cancel(0);
         assert_eq!((Arc::strong_count(&guard), cells.free.len()), (1, 1));

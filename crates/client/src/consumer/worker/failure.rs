@@ -16,6 +16,12 @@ use crate::consumer::handler::{
 };
 use crate::consumer::record::{OpenBatch, Partition};
 
+impl From<HandlerPanic> for Failed {
+    fn from(panic: HandlerPanic) -> Self {
+        Self::Retriable(panic.into())
+    }
+}
+
 /// How a unit failed.
 pub(super) enum Failed {
     /// It may be tried again.
@@ -29,18 +35,14 @@ pub(super) enum Failed {
 impl<U: Unit, H: Handler<U>> Worker<U, H> {
     /// What a handler's end means for its unit.
     #[inline]
-    pub(super) fn outcome(
-        output: Result<H::Output, HandlerPanic>,
-        batch: &OpenBatch,
-    ) -> Result<(), Failed> {
+    pub(super) fn outcome(output: H::Output, batch: &OpenBatch) -> Result<(), Failed> {
         if batch.is_malformed() {
             return Err(Failed::Malformed);
         }
-        match output.map(IntoOutcome::into_outcome) {
-            Ok(Outcome::Done) => Ok(()),
-            Ok(Outcome::Failed(error)) => Err(Failed::Retriable(error)),
-            Ok(Outcome::Fatal(error)) => Err(Failed::Fatal(error)),
-            Err(panic) => Err(Failed::Retriable(panic.into())),
+        match output.into_outcome() {
+            Outcome::Done => Ok(()),
+            Outcome::Failed(error) => Err(Failed::Retriable(error)),
+            Outcome::Fatal(error) => Err(Failed::Fatal(error)),
         }
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct Taken<U> {
 pub(crate) struct Walk {
     pub(super) batch: Arc<OpenBatch>,
     mark: Option<Mark>,
+    /// Units before this were started by a walk that could not leave a mark.
+    skip: Position,
 }
 
 impl Unit for Record {
@@ -55,10 +57,10 @@ impl Unit for Record {
         if let Some(mark) = walk.mark {
             records.resume(mark);
         }
-        let base = walk.batch.header.base_offset.0;
-        while let Some(at) = records.next_positions() {
+        let (base, from) = (walk.batch.header.base_offset.0, from.max(walk.skip));
+        while let Some(at) = records.next_at() {
             let at = at?;
-            let first = Offset(base + i64::from(at.offset_delta));
+            let first = Offset(base + i64::from(at.offset_delta()));
             if first < from.offset() {
                 continue;
             }
@@ -252,6 +254,14 @@ impl OpenRun {
         }
     }
 
+    /// After a walk was left by a panic: the next one begins behind what was started. Gives the
+    /// batch that it is in.
+    pub(super) fn skip_started(&mut self) -> Option<Arc<OpenBatch>> {
+        let walk = self.walk.as_mut()?;
+        walk.skip = self.next;
+        Some(Arc::clone(&walk.batch))
+    }
+
     fn open_next(
         &mut self,
         opener: &mut Opener,
@@ -275,7 +285,7 @@ impl OpenRun {
             .open(&view, bytes.slice(..size), Arc::clone(partition), self.leased)
             .map_err(|error| bad(view.header(), error))?;
         self.rest = self.rest.slice(size..);
-        self.walk = Some(Walk { batch: Arc::new(batch), mark: None });
+        self.walk = Some(Walk { batch: Arc::new(batch), mark: None, skip: Position(0) });
         Ok(())
     }
 

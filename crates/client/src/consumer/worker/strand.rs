@@ -1,7 +1,9 @@
 //! The jobs of one partition, and what of them may start.
 
+use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -16,7 +18,7 @@ use forebay_protocol::types::{Offset, Position};
 use super::failure::Failed;
 use super::open::{Blocked, OpenRun, Taken, Unit, may_be_cured};
 use super::{Partition, Worker, has_listener, span};
-use crate::consumer::handler::{Context, Handler};
+use crate::consumer::handler::{Context, Handler, HandlerPanic};
 use crate::consumer::record::OpenBatch;
 
 /// One partition in its worker.
@@ -47,6 +49,18 @@ struct Started {
     first: Offset,
     since: Instant,
     batch: Arc<OpenBatch>,
+}
+
+/// One stay in the hot loop.
+struct Turn {
+    /// The free cell in which handlers are tried.
+    cell: usize,
+    /// Most units to start.
+    most: usize,
+    started: usize,
+    /// The unit whose handler has the processor.
+    running: Option<Offset>,
+    stopped: Stopped,
 }
 
 /// Why the hot loop ended.
@@ -148,52 +162,84 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         (started, true)
     }
 
-    /// The hot loop: handlers that are ready at once, one after the other. Everything else ends it.
+    /// Starts units of the first job that has some, until something else is to be done.
     fn start_some(&mut self, strand: &mut Strand, cell: usize, most: usize) -> (usize, Stopped) {
         let Strand { partition, runs, .. } = strand;
         let Some(run) = runs.iter_mut().find(|run| !run.is_exhausted) else {
             return (0, Stopped::Idle);
         };
-        let (leased, number) = (run.leased, run.number);
-        if !leased.may_start() {
+        if !run.leased.may_start() {
             run.release(Ended::Released);
             return (0, Stopped::Released);
         }
+        let mut turn = Turn { cell, most, started: 0, running: None, stopped: Stopped::Quota };
+        let walked = catch_unwind(AssertUnwindSafe(|| self.start_ready(run, partition, &mut turn)));
+        match walked {
+            Ok(Ok(())) => {}
+            Ok(Err(Blocked::NoRoom)) => turn.stopped = Stopped::Idle,
+            Ok(Err(Blocked::Exhausted)) => turn.stopped = Stopped::Released,
+            Ok(Err(Blocked::Bad { base, last, error })) => {
+                run.release(ending(base, last, &error));
+                turn.stopped = Stopped::Released;
+            }
+            Err(payload) => turn.stopped = self.panicked(run, &turn, payload),
+        }
+        (turn.started, turn.stopped)
+    }
+
+    /// The hot loop: handlers that are ready at once, one after the other. Everything else ends it.
+    fn start_ready(
+        &mut self,
+        run: &mut OpenRun,
+        partition: &Arc<Partition>,
+        turn: &mut Turn,
+    ) -> Result<(), Blocked> {
+        let (leased, number) = (run.leased, run.number);
         let (cells, handler, since) = (&mut self.cells, &*self.handler, self.turn_began);
         let context = Context::new(leased, 1);
-        let has_listener = has_listener();
-        let (mut started, mut stopped) = (0, Stopped::Quota);
-        let walked = run.each::<U>(&mut self.opener, partition, |taken, batch| {
+        let (cell, has_listener) = (turn.cell, has_listener());
+        run.each::<U>(&mut self.opener, partition, |taken, batch| {
             let Taken { unit, first, .. } = taken;
-            let span = has_listener.then(|| span(&batch.partition, first, 1));
-            let polled = cells.start(cell, span, || handler.handle(unit, context));
-            started += 1;
+            turn.started += 1;
+            turn.running = Some(first);
+            let make = || handler.handle(unit, context);
+            let polled = if has_listener {
+                cells.start_in(span(&batch.partition, first, 1), cell, make)
+            } else {
+                cells.start(cell, make)
+            };
+            let ended = polled.map(|output| Self::outcome(output, batch));
+            turn.running = None;
             let ticket = || Started { run: number, first, since, batch: Arc::clone(batch) };
-            match polled {
-                Poll::Ready(output) => match Self::outcome(output, batch) {
-                    Ok(()) if started < most && leased.may_start() => ControlFlow::Continue(()),
-                    Ok(()) => ControlFlow::Break(()),
-                    Err(failed) => {
-                        stopped = Stopped::Failed { ticket: ticket(), failed };
-                        ControlFlow::Break(())
-                    }
-                },
-                Poll::Pending => {
-                    stopped = Stopped::Waits { cell, ticket: ticket() };
-                    ControlFlow::Break(())
+            match ended {
+                Poll::Ready(Ok(())) if turn.started < turn.most && leased.may_start() => {
+                    return ControlFlow::Continue(());
                 }
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(failed)) => {
+                    turn.stopped = Stopped::Failed { ticket: ticket(), failed };
+                }
+                Poll::Pending => turn.stopped = Stopped::Waits { cell, ticket: ticket() },
             }
-        });
-        match walked {
-            Ok(()) => {}
-            Err(Blocked::NoRoom) => stopped = Stopped::Idle,
-            Err(Blocked::Exhausted) => stopped = Stopped::Released,
-            Err(Blocked::Bad { base, last, error }) => {
-                run.release(ending(base, last, &error));
-                stopped = Stopped::Released;
-            }
-        }
-        (started, stopped)
+            ControlFlow::Break(())
+        })
+    }
+
+    /// A handler panicked in its first poll: a failure of its unit. A panic of anybody else goes on.
+    #[cold]
+    fn panicked(
+        &mut self,
+        run: &mut OpenRun,
+        turn: &Turn,
+        payload: Box<dyn Any + Send>,
+    ) -> Stopped {
+        let (Some(first), Some(batch)) = (turn.running, run.skip_started()) else {
+            resume_unwind(payload)
+        };
+        self.cells.clear(turn.cell);
+        let failed = HandlerPanic::new(&*payload).into();
+        let ticket = Started { run: run.number, first, since: self.turn_began, batch };
+        Stopped::Failed { ticket, failed }
     }
 
     /// A handler has to wait: its cell is taken.
@@ -212,15 +258,12 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
     }
 
     /// A handler that had to wait has ended.
-    pub(super) fn finish_cell(
-        &mut self,
-        cell: usize,
-        output: Result<H::Output, crate::consumer::handler::HandlerPanic>,
-    ) {
+    pub(super) fn finish_cell(&mut self, cell: usize, output: Result<H::Output, HandlerPanic>) {
         let Some(ticket) = self.tickets.get_mut(cell).and_then(Option::take) else { return };
         let slot = ticket.slot;
         let Some(mut strand) = self.take_strand(slot) else { return };
-        match Self::outcome(output, &ticket.batch) {
+        let done = output.map_err(Failed::from);
+        match done.and_then(|output| Self::outcome(output, &ticket.batch)) {
             Ok(()) => self.done(&mut strand, &ticket),
             Err(failed) => self.failed(&mut strand, ticket, failed),
         }

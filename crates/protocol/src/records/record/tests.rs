@@ -84,21 +84,31 @@ fn records_of_another_encoder_are_read_as_written() {
 }
 
 #[test]
-fn positions_point_at_what_the_walk_borrows() {
+fn a_place_reads_what_the_walk_borrows() {
     let bytes = encode(&sample());
     let (batch, _) = Batch::split_first(&bytes).expect("batch");
-    let mut walk = batch.records().expect("plain").starting_at(61);
+    let mut walk = batch.records().expect("plain");
     for record in batch.records().expect("plain") {
         let record = record.expect("good");
-        let positions = walk.next_positions().expect("as many").expect("good");
-        assert_eq!(positions.key(&bytes), record.key);
-        assert_eq!(positions.value(&bytes), record.value);
-        assert_eq!(i64::from(positions.offset_delta) + 100, record.offset.0);
-        assert_eq!(positions.timestamp, record.timestamp);
-        let headers = positions.headers(&bytes);
-        assert!(headers.iter().map(Result::unwrap).eq(record.headers.iter().map(Result::unwrap)));
+        let at = walk.next_at().expect("as many").expect("good");
+        let again = at.read(batch.header(), batch.section()).expect("a record");
+        assert_eq!((again.offset, again.timestamp), (record.offset, record.timestamp));
+        assert_eq!((again.key, again.value), (record.key, record.value));
+        assert_eq!(i64::from(at.offset_delta()) + 100, record.offset.0);
+        let headers = again.headers.iter().map(Result::unwrap);
+        assert!(headers.eq(record.headers.iter().map(Result::unwrap)));
     }
-    assert!(walk.next_positions().is_none());
+    assert!(walk.next_at().is_none());
+}
+
+#[test]
+fn a_place_in_another_section_is_none_or_another_record() {
+    let bytes = encode(&sample());
+    let (batch, _) = Batch::split_first(&bytes).expect("batch");
+    let mut walk = batch.records().expect("plain");
+    let last = std::iter::from_fn(|| walk.next_at()).last().expect("some").expect("good");
+    assert!(last.read(batch.header(), &[]).is_none());
+    assert!(last.read(batch.header(), &batch.section()[..5]).is_none());
 }
 
 #[test]
