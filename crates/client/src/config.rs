@@ -3,10 +3,12 @@
 mod client;
 mod consumer;
 mod producer;
+pub mod properties;
 
 pub use client::ClientConfig;
 pub use consumer::{ConsumerConfig, IsolationLevel, OffsetReset};
 pub use producer::{Acks, Compression, ProducerConfig};
+pub use properties::{ClientKind, Note, Properties, PropertyError};
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use forebay_protocol::error_code::ErrorCode;
 use forebay_protocol::types::{Offset, Position, TopicName, TopicPartition};
 use thiserror::Error;
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, PropertyError};
 
 /// What went wrong. Each message says what happened, what was expected and what to do.
 #[derive(Clone, Debug, Error)]
@@ -19,6 +19,9 @@ pub enum Error {
     /// A setting cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A property file, or one of its settings, cannot be used.
+    #[error(transparent)]
+    Properties(#[from] PropertyError),
     /// The system gave no thread, no event queue or no runtime.
     #[error("cannot start: {source}")]
     Start {
@@ -196,7 +199,10 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::Config(_) | Self::Start { .. } | Self::NotOffered { .. } => ErrorKind::Config,
+            Self::Config(_)
+            | Self::Properties(_)
+            | Self::Start { .. }
+            | Self::NotOffered { .. } => ErrorKind::Config,
             Self::Connection { .. } | Self::Timeout { .. } | Self::Unknown { .. } => {
                 ErrorKind::Network
             }
@@ -238,6 +244,7 @@ impl Error {
             Self::Timeout { .. } | Self::NoLeader { .. } => true,
             Self::Broker { code, .. } => ErrorCode(*code).is_retriable(),
             Self::Config(_)
+            | Self::Properties(_)
             | Self::Start { .. }
             | Self::UnknownTopic { .. }
             | Self::TopicRecreated { .. }

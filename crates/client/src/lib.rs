@@ -17,7 +17,7 @@ pub use admin::Admin;
 pub use budget::Budget;
 pub use config::{
     Acks, ClientConfig, Compression, ConfigError, ConsumerConfig, IsolationLevel, OffsetReset,
-    ProducerConfig,
+    ProducerConfig, Properties, PropertyError,
 };
 pub use consumer::control::{ControlHandle, PartitionSummary, Summary};
 pub use consumer::handler::{
@@ -42,3 +42,8 @@ pub use producer::{Delivery, Producer, ProducerBuilder, ProducerRecord, Receipt}
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The examples of the page about settings compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/configuration.md")]
+struct Configuration;

@@ -9,7 +9,11 @@ use forebay_protocol::types::TopicPartition;
 use super::handler::{Decision, Failure, FailurePolicy};
 use super::{Consumer, Settings};
 use crate::budget::Budget;
-use crate::config::{ConfigError, ConsumerConfig, IsolationLevel, OffsetReset, parse_addresses};
+use crate::config::properties::{Draft, Work};
+use crate::config::{
+    ClientKind, ConfigError, ConsumerConfig, IsolationLevel, OffsetReset, Properties,
+    parse_addresses,
+};
 use crate::error::Error;
 use crate::net::connector::{Connector, TcpConnector};
 use crate::runtime::Placement;
@@ -24,7 +28,7 @@ const CONCURRENCY: usize = 64;
 pub struct ConsumerBuilder {
     settings: Settings,
     /// The first setting that could not be read.
-    wrong: Option<ConfigError>,
+    wrong: Option<Error>,
 }
 
 impl Default for ConsumerBuilder {
@@ -49,7 +53,7 @@ impl ConsumerBuilder {
     pub fn bootstrap_servers(mut self, servers: impl AsRef<str>) -> Self {
         match parse_addresses(servers.as_ref()) {
             Ok(servers) => self.settings.config.client.bootstrap_servers = servers,
-            Err(error) => self.wrong = self.wrong.or(Some(error)),
+            Err(error) => self.wrong = self.wrong.or_else(|| Some(error.into())),
         }
         self
     }
@@ -160,6 +164,27 @@ impl ConsumerBuilder {
         self
     }
 
+    /// The settings of a JVM client's property file, over those made so far; calls after this one
+    /// change single ones. What has no meaning here, or an old name, is logged as a note each, and
+    /// told by [`Properties::notes`].
+    ///
+    /// A setting that cannot be used is told by [`build`](Self::build).
+    pub fn properties(mut self, properties: &Properties) -> Self {
+        let mut draft = Draft::from_consumer(self.settings.config.clone());
+        if let Err(wrong) = properties.apply(ClientKind::Consumer, &mut draft) {
+            self.wrong = self.wrong.or_else(|| Some(wrong.into()));
+            return self;
+        }
+        draft.log();
+        let Work { concurrency, retries, retry_backoff } = draft.work;
+        self.settings.concurrency = concurrency.unwrap_or(self.settings.concurrency).max(1);
+        let policy = &mut self.settings.policy;
+        policy.retries = retries.unwrap_or(policy.retries);
+        policy.backoff = retry_backoff.unwrap_or(policy.backoff);
+        self.settings.config = draft.into_consumer();
+        self
+    }
+
     /// Another way to reach brokers than TCP: for tests and simulators.
     pub fn connector(mut self, connector: Arc<dyn Connector>) -> Self {
         self.settings.connector = connector;
@@ -180,7 +205,7 @@ impl ConsumerBuilder {
     /// no thread.
     pub fn build(self) -> Result<Consumer, Error> {
         if let Some(wrong) = self.wrong {
-            return Err(wrong.into());
+            return Err(wrong);
         }
         self.settings.config.check()?;
         if self.settings.assignment.is_empty() {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Producer;
-use crate::config::{Acks, Compression, ConfigError, ProducerConfig, parse_addresses};
+use crate::config::properties::Draft;
+use crate::config::{Acks, ClientKind, Compression, ProducerConfig, Properties, parse_addresses};
 use crate::error::Error;
 use crate::net::connector::{Connector, TcpConnector};
 use crate::runtime::Placement;
@@ -15,7 +16,7 @@ pub struct ProducerBuilder {
     config: ProducerConfig,
     connector: Arc<dyn Connector>,
     placement: Placement,
-    error: Option<ConfigError>,
+    error: Option<Error>,
 }
 
 impl Default for ProducerBuilder {
@@ -37,12 +38,28 @@ impl ProducerBuilder {
         self
     }
 
+    /// Takes the settings of a JVM client's property file, over those made so far; those set after
+    /// it change single ones. What has no meaning here, or an old name, is logged as a note each,
+    /// and told by [`Properties::notes`].
+    #[must_use]
+    pub fn properties(mut self, properties: &Properties) -> Self {
+        let mut draft = Draft::from_producer(self.config.clone());
+        match properties.apply(ClientKind::Producer, &mut draft) {
+            Ok(()) => {
+                draft.log();
+                self.config = draft.into_producer();
+            }
+            Err(error) => self.error = self.error.or_else(|| Some(error.into())),
+        }
+        self
+    }
+
     /// `bootstrap.servers`, separated by commas. Needed.
     #[must_use]
     pub fn bootstrap_servers(mut self, servers: &str) -> Self {
         match parse_addresses(servers) {
             Ok(servers) => self.config.client.bootstrap_servers = servers,
-            Err(error) => self.error = self.error.or(Some(error)),
+            Err(error) => self.error = self.error.or_else(|| Some(error.into())),
         }
         self
     }
@@ -125,7 +142,7 @@ impl ProducerBuilder {
     /// thread or runtime to run on.
     pub fn build(self) -> Result<Producer, Error> {
         if let Some(error) = self.error {
-            return Err(error.into());
+            return Err(error);
         }
         self.config.check()?;
         Producer::start(self.config, self.connector, self.placement)
