@@ -24,7 +24,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::ClientConfig;
 use crate::error::Error;
-use crate::net::call::{Call, Limits, Throttled};
+use crate::net::call::{Call, Limits, Line, Throttled};
 use crate::net::connector::Connector;
 use crate::net::peer::{Event, Peer};
 use crate::runtime::Clock;
@@ -216,9 +216,9 @@ struct Task {
     limits: Limits,
     next_ticket: u64,
     calls: BTreeMap<Ticket, Call>,
-    peers: BTreeMap<BrokerId, mpsc::UnboundedSender<Call>>,
+    peers: BTreeMap<(BrokerId, Line), mpsc::UnboundedSender<Call>>,
     /// Calls to brokers whose connection just ended.
-    parked: Vec<(BrokerId, Call)>,
+    parked: Vec<((BrokerId, Line), Call)>,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
     news: (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<News>),
     metadata: watch::Sender<Arc<Metadata>>,
@@ -315,14 +315,34 @@ impl Task {
     fn handle_event(&mut self, event: Event) {
         let now = self.clock.now();
         match event {
-            Event::Up(broker) => self.machine.handle_up(now, broker),
-            Event::Down { broker, fault, returned } => {
-                self.peers.remove(&broker);
+            Event::Up(broker, Line::Common) => self.machine.handle_up(now, broker),
+            Event::Up(_, Line::Waiting) => {}
+            Event::Down { broker, line: Line::Waiting, fault, returned } => {
+                self.peers.remove(&(broker, Line::Waiting));
+                self.waiting_down(broker, &fault, returned);
+            }
+            Event::Down { broker, line: line @ Line::Common, fault, returned } => {
+                self.peers.remove(&(broker, line));
                 self.machine.handle_down(now, broker, fault);
-                let parked = self.parked.extract_if(.., |(to, _)| *to == broker);
+                let parked = self.parked.extract_if(.., |(to, _)| *to == (broker, line));
                 let calls: Vec<_> =
                     returned.into_iter().chain(parked.map(|(_, call)| call)).collect();
                 calls.into_iter().for_each(|call| self.admit(call));
+            }
+        }
+    }
+
+    /// The line for requests that wait says nothing about the broker's other one. Calls that never
+    /// left go again when it was closed for idleness; else their senders know when to try again.
+    fn waiting_down(&mut self, broker: BrokerId, fault: &Fault, returned: Vec<Call>) {
+        let parked = self.parked.extract_if(.., |(to, _)| *to == (broker, Line::Waiting));
+        let calls: Vec<_> = returned.into_iter().chain(parked.map(|(_, call)| call)).collect();
+        let address = self.machine.address(broker).cloned();
+        for call in calls {
+            if *fault == Fault::ClosedHere {
+                self.admit(call);
+            } else {
+                call.fail(Error::Connection { address: address.clone(), fault: fault.clone() });
             }
         }
     }
@@ -403,10 +423,11 @@ impl Task {
 
     /// Hands `call` to the broker's connection; dials when there is none.
     fn send(&mut self, broker: BrokerId, call: Call) {
-        if let Some(peer) = self.peers.get(&broker) {
+        let line = call.line();
+        if let Some(peer) = self.peers.get(&(broker, line)) {
             if let Err(mpsc::error::SendError(call)) = peer.send(call) {
                 // It ended just now: its last event is on its way and says when to dial again.
-                self.parked.push((broker, call));
+                self.parked.push(((broker, line), call));
             }
             return;
         }
@@ -417,6 +438,7 @@ impl Task {
         let (calls, call_rx) = mpsc::unbounded_channel();
         let peer = Peer {
             broker,
+            line,
             address,
             connector: Arc::clone(&self.connector),
             config: self.connection.clone(),
@@ -424,7 +446,7 @@ impl Task {
         };
         drop(calls.send(call));
         tokio::spawn(peer.run(call_rx, self.events.0.clone()));
-        self.peers.insert(broker, calls);
+        self.peers.insert((broker, line), calls);
     }
 
     fn refusal(&self, why: Refusal) -> Error {

@@ -1,15 +1,19 @@
 //! A consumer: records of partitions through handlers, finished work committed.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use forebay_core::consumer::Assigned;
 use forebay_core::orders::{Order as ShardOrder, Report};
+use forebay_core::ownership::assignor::Assignor;
+use forebay_core::ownership::member;
 use forebay_core::work::Order;
 use forebay_core::{backoff, fetch, reservoir, shard as shard_core, work};
-use forebay_protocol::types::TopicPartition;
+use forebay_protocol::types::{TopicName, TopicPartition};
 use tokio::sync::watch;
 
 use crate::budget::Budget;
@@ -19,11 +23,12 @@ use crate::link;
 use crate::net::connector::Connector;
 use crate::net::lane;
 use crate::net::traffic::Traffic;
-use crate::runtime::{Clock, Placement};
+use crate::runtime::{Clock, Placement, Validity};
 
 mod builder;
 pub(crate) mod control;
 mod control_driver;
+mod group;
 mod handle;
 pub(crate) mod handler;
 mod lease;
@@ -68,6 +73,9 @@ pub struct Consumer {
 struct Settings {
     config: ConsumerConfig,
     assignment: Vec<TopicPartition>,
+    topics: BTreeSet<TopicName>,
+    assignors: Vec<Arc<dyn Assignor>>,
+    validity: Validity,
     connector: Arc<dyn Connector>,
     placement: Placement,
     budget: Budget,
@@ -94,7 +102,8 @@ impl Consumer {
         let setup = control::Setup {
             config: settings.config.clone(),
             connector: Arc::clone(&settings.connector),
-            assignment: settings.assignment.clone(),
+            assigned: settings.assigned(),
+            validity: settings.validity.clone(),
             clock,
             placement: settings.placement,
         };
@@ -245,6 +254,7 @@ impl Consumer {
                     policy: self.settings.policy.clone(),
                     budget: self.settings.budget.clone(),
                     clock: self.clock,
+                    validity: self.settings.validity.clone(),
                     flush_every: FLUSH_EVERY,
                     inbox,
                     progress: progress_tx.clone(),
@@ -268,6 +278,24 @@ impl Consumer {
 }
 
 impl Settings {
+    /// Whether the user or a group says which partitions are ours.
+    fn assigned(&self) -> Assigned {
+        if self.topics.is_empty() {
+            return Assigned::Fixed(self.assignment.clone());
+        }
+        let (config, client) = (&self.config, &self.config.client);
+        Assigned::Group(Box::new(member::Config {
+            wish: member::Wish::Topics(self.topics.clone()),
+            session_timeout: config.session_timeout,
+            heartbeat_interval: config.heartbeat_interval,
+            rebalance_timeout: config.rebalance_timeout,
+            instance: config.group_instance_id.clone(),
+            rack: config.client_rack.clone(),
+            assignors: self.assignors.clone(),
+            retry: backoff::Config { first: client.retry_backoff, max: client.retry_backoff_max },
+        }))
+    }
+
     /// As many workers as the runtime has threads, unless a number was set.
     fn worker_count(&self) -> usize {
         let threads = || {

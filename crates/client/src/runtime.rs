@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
@@ -109,6 +110,38 @@ fn boot_nanos() -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 const fn boot_nanos() -> Option<u64> {
     None
+}
+
+/// Until when records may start. The control plane moves it on with each sign of life that the
+/// coordinator confirmed; workers compare it with a clock that counts suspension, so that a machine
+/// that slept finds it in the past.
+#[derive(Clone, Debug)]
+pub(crate) struct Validity {
+    nanos: Arc<AtomicU64>,
+}
+
+impl Default for Validity {
+    /// For ever: there is no group.
+    fn default() -> Self {
+        Self { nanos: Arc::new(AtomicU64::new(u64::MAX)) }
+    }
+}
+
+impl Validity {
+    /// Never earlier than what was said before.
+    pub(crate) fn extend(&self, until: Instant) {
+        let before = self.nanos.swap(until.as_nanos(), Ordering::Relaxed);
+        if before != u64::MAX && until.as_nanos() < before {
+            self.nanos.fetch_max(before, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a record may start now.
+    #[inline]
+    pub(crate) fn holds(&self, clock: &Clock) -> bool {
+        let until = self.nanos.load(Ordering::Relaxed);
+        until == u64::MAX || clock.boot().as_nanos() < until
+    }
 }
 
 /// Starts `plane` where `placement` says; it runs until it ends by itself.

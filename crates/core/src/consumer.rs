@@ -2,19 +2,22 @@
 //! the shard. Here stands the order of things; the machines decide.
 //!
 //! ```text
-//!   assignment --> committed offset or policy --> Gain to the shard
-//!   frontier   --> commit --> coordinator
-//!   shutdown   --> Drain --> last frontier --> last commit --> Close --> Done
+//!   assignment or group --> committed offset or policy --> Gain to the shard
+//!   frontier            --> commit --> coordinator
+//!   revoked or shutdown --> Drain --> last frontier --> last commit --> released
+//!   shutdown            --> all released --> group left --> Close --> Done
 //! ```
 //!
 //! The *door* compares the gain of every report once; what belongs to the past is dropped there.
 
+mod group;
 mod news;
 mod output;
 mod partition;
+mod release;
 mod shutdown;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,11 +26,13 @@ use forebay_protocol::types::{LeaderEpoch, Position, TopicPartition};
 use crate::backoff;
 use crate::cluster::metadata::Metadata;
 use crate::fence::Gain;
-use crate::offsets::commit::{self, Commit, Entry};
+use crate::offsets::commit::{self, Author, Commit, Entry};
 use crate::offsets::start::{self, Ask, Policy, Source, Starts, Told};
 use crate::orders::{Fault, Leader, LeaderHint, Order, Report};
 use crate::ownership::Ownership;
-use crate::ownership::manual::Manual;
+use crate::ownership::classic::Classic;
+use crate::ownership::holdings::Holdings;
+use crate::ownership::member::{self, Identity};
 use crate::rng::Rng;
 use crate::time::Instant;
 pub use output::{Cause, Ending, Event, Outcome, Output, Trouble};
@@ -51,6 +56,15 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
+/// Who says which partitions are ours.
+#[derive(Clone, Debug)]
+pub enum Assigned {
+    /// The user: these, for ever.
+    Fixed(Vec<TopicPartition>),
+    /// A group that we are to be a member of.
+    Group(Box<member::Config>),
+}
+
 /// Whether offsets are kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Commits {
@@ -68,7 +82,15 @@ pub struct Consumer {
     topics_by: Option<Instant>,
     metadata: Arc<Metadata>,
     brokers_told: Option<output::Brokers>,
-    ownership: Manual,
+    /// Of a group, unless the partitions are fixed.
+    member: Option<Classic>,
+    /// Whether the group is left, or there is none.
+    has_left: bool,
+    ownership: Holdings,
+    /// Partitions that are being given up.
+    giving: BTreeSet<TopicPartition>,
+    /// As whom the commit on its way was sent.
+    commit_by: Option<Identity>,
     partitions: BTreeMap<TopicPartition, Partition>,
     starts: Starts,
     commit: Commit,
@@ -81,22 +103,26 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// The fixed partitions `assignment` are to be consumed.
+    /// What `assigned` says is to be consumed.
     #[must_use]
-    pub fn new(
-        config: Config,
-        assignment: Vec<TopicPartition>,
-        mut rng: Rng,
-        now: Instant,
-    ) -> Self {
+    pub fn new(config: Config, assigned: Assigned, mut rng: Rng, now: Instant) -> Self {
+        let (fixed, member) = match assigned {
+            Assigned::Fixed(fixed) => (fixed, None),
+            Assigned::Group(group) => (Vec::new(), Some(Classic::new(*group, rng.fork()))),
+        };
+        let author = if member.is_some() { Author::Member } else { Author::Outsider };
         let mut consumer = Self {
-            topics_by: Some(now.after(config.unknown_for)),
+            topics_by: member.is_none().then(|| now.after(config.unknown_for)),
             metadata: Arc::default(),
             brokers_told: None,
-            ownership: Manual::new(assignment.iter().cloned()),
-            partitions: assignment.into_iter().map(|tp| (tp, Partition::default())).collect(),
+            has_left: false,
+            member,
+            ownership: Holdings::default(),
+            partitions: BTreeMap::new(),
+            giving: BTreeSet::new(),
+            commit_by: None,
             starts: Starts::new(config.policy, config.retry, rng.fork()),
-            commit: Commit::new(config.commit, rng),
+            commit: Commit::new(config.commit, author, rng),
             stage: Stage::Running,
             is_shard_closed: false,
             cause: None,
@@ -104,11 +130,8 @@ impl Consumer {
             config,
             outputs: VecDeque::new(),
         };
-        for tp in consumer.partitions.keys() {
-            match consumer.config.commits {
-                Commits::Group => consumer.starts.handle_committed_wanted(now, tp.clone()),
-                Commits::Nowhere => consumer.starts.handle_policy_wanted(now, tp.clone()),
-            }
+        for tp in &fixed {
+            consumer.acquire(now, tp);
         }
         consumer.route(now);
         consumer
@@ -120,8 +143,11 @@ impl Consumer {
         self.starts.handle_metadata(now, metadata);
         self.tell_brokers();
         self.check_topics();
-        self.lose_recreated();
+        self.lose_recreated(now);
         self.tell_leaders();
+        if let Some(member) = &mut self.member {
+            member.handle_metadata(now, Arc::clone(&self.metadata));
+        }
         self.route(now);
     }
 
@@ -229,6 +255,9 @@ impl Consumer {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.starts.handle_timeout(now);
         self.commit.handle_timeout(now);
+        if let Some(member) = &mut self.member {
+            member.handle_timeout(now);
+        }
         if self.topics_by.is_some_and(|by| by <= now) {
             self.topics_by = None;
             self.check_topics();
@@ -244,18 +273,24 @@ impl Consumer {
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let own = [self.starts.poll_timeout(), self.commit.poll_timeout(), self.stage.deadline()];
-        own.into_iter().flatten().chain(self.topics_by).min()
+        let pillars = [
+            self.starts.poll_timeout(),
+            self.commit.poll_timeout(),
+            self.member.as_ref().and_then(Classic::poll_timeout),
+        ];
+        let own = [self.giving_until(), self.stage.deadline(), self.topics_by];
+        pillars.into_iter().chain(own).flatten().min()
     }
 
     /// Moves what the machines say to where it belongs, until they have nothing more to say.
     fn route(&mut self, now: Instant) {
         loop {
-            while self.route_starts() || self.route_commit(now) {}
+            while self.route_member(now) || self.route_starts() || self.route_commit(now) {}
             self.end_if_nothing_is_left(now);
+            self.advance_giving(now);
             self.advance_shutdown(now);
-            // The end of the work may have made the last commit.
-            if !self.route_commit(now) {
+            // The end of the work may have made the last commit, or let the membership go on.
+            if !self.route_commit(now) && !self.route_member(now) {
                 return;
             }
         }
@@ -284,7 +319,17 @@ impl Consumer {
     fn route_commit(&mut self, now: Instant) -> bool {
         let Some(output) = self.commit.poll_output() else { return false };
         let out = match output {
-            commit::Output::Commit(entries) => Output::Commit(entries),
+            commit::Output::Commit(entries) => {
+                let by = self.member.as_ref().and_then(Classic::identity);
+                self.commit_by.clone_from(&by);
+                Output::Commit { entries, by }
+            }
+            commit::Output::Disowned { code } => {
+                if let (Some(member), Some(by)) = (&mut self.member, &self.commit_by) {
+                    member.handle_disowned(now, by, code);
+                }
+                return true;
+            }
             commit::Output::WrongCoordinator => Output::WrongCoordinator,
             commit::Output::Acked { tp, position } => {
                 Output::Event(Event::Committed { tp, position })

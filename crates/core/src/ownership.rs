@@ -1,6 +1,9 @@
 //! PILLAR 1. What is ours, since when, until when?
 
-pub mod manual;
+pub mod assignor;
+pub mod classic;
+pub mod holdings;
+pub mod member;
 mod partition;
 
 pub use partition::Ownership;

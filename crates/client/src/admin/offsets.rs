@@ -138,7 +138,7 @@ impl Admin {
         let entry = |position| Entry { position, epoch: LeaderEpoch::UNKNOWN };
         let entries: Vec<_> =
             offsets.iter().map(|(tp, position)| (tp.clone(), entry(*position))).collect();
-        let body = translate::offset_commit(group, &entries);
+        let body = translate::offset_commit(group, &entries, None);
         let to = Destination::Coordinator(CoordinatorKey::Group(group.into()));
         let answer = self.cluster.request(to, body, translate::OFFSET_COMMIT_AT_MOST).await?;
         let Answer::Partitions(codes) = translate::commit_answer(&answer) else {

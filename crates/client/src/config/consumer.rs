@@ -14,6 +14,19 @@ pub struct ConsumerConfig {
     /// `group.id`: under which name offsets are committed; without it nothing is committed and
     /// [`auto_offset_reset`](Self::auto_offset_reset) decides where to start.
     pub group_id: Option<Arc<str>>,
+    /// `group.instance.id`: makes this a static member, which keeps its partitions through a
+    /// restart that is shorter than the session timeout. Default: none.
+    pub group_instance_id: Option<Arc<str>>,
+    /// `client.rack`: where this consumer is, for assignors that look at it. Default: not told.
+    pub client_rack: Option<Arc<str>>,
+    /// `session.timeout.ms`: after this much silence the coordinator gives our partitions to
+    /// others, and no record starts here any more. Default 45 s.
+    pub session_timeout: Duration,
+    /// `heartbeat.interval.ms`. Default 3 s.
+    pub heartbeat_interval: Duration,
+    /// `max.poll.interval.ms` or, as the protocol calls it, the rebalance timeout: how long the
+    /// group waits for this member while partitions move. Default 300 s.
+    pub rebalance_timeout: Duration,
     /// `auto.offset.reset`: where to start without a committed offset, and where to go on when the
     /// log no longer has the position. Default [`OffsetReset::None`]: an error, not a surprise.
     pub auto_offset_reset: OffsetReset,
@@ -27,7 +40,8 @@ pub struct ConsumerConfig {
     pub fetch_min_bytes: i32,
     /// `fetch.max.wait.ms`: the longest a broker waits for records. Default 500 ms.
     pub fetch_max_wait: Duration,
-    /// How long a shutdown waits for running records before the last commit. Default 20 s.
+    /// How long running records are awaited before the last commit, when a partition is given up
+    /// and at a shutdown. Below the rebalance timeout. Default 20 s.
     pub drain_timeout: Duration,
 }
 
@@ -36,6 +50,11 @@ impl Default for ConsumerConfig {
         Self {
             client: ClientConfig::default(),
             group_id: None,
+            group_instance_id: None,
+            client_rack: None,
+            session_timeout: Duration::from_secs(45),
+            heartbeat_interval: Duration::from_secs(3),
+            rebalance_timeout: Duration::from_secs(300),
             auto_offset_reset: OffsetReset::None,
             auto_commit_interval: Duration::from_millis(500),
             isolation_level: IsolationLevel::ReadCommitted,
@@ -57,6 +76,7 @@ impl ConsumerConfig {
         if self.group_id.as_deref() == Some("") {
             return Err(ConfigError::new("group.id", "", "a name, or no group at all"));
         }
+        self.check_group()?;
         span("auto.commit.interval.ms", self.auto_commit_interval)?;
         span("fetch.max.wait.ms", self.fetch_max_wait)?;
         within("fetch.min.bytes", &self.fetch_min_bytes, (1, 1 << 30), "1 byte to 1 GiB")?;
@@ -66,6 +86,29 @@ impl ConsumerConfig {
                 self.fetch_max_wait.as_millis().to_string(),
                 "less than request.timeout.ms, else every quiet fetch looks like a dead broker",
             ));
+        }
+        Ok(())
+    }
+}
+
+impl ConsumerConfig {
+    fn check_group(&self) -> Result<(), ConfigError> {
+        let wrong = |key, value: Duration, expected| {
+            Err(ConfigError::new(key, format!("{} ms", value.as_millis()), expected))
+        };
+        span("session.timeout.ms", self.session_timeout)?;
+        span("heartbeat.interval.ms", self.heartbeat_interval)?;
+        span("max.poll.interval.ms", self.rebalance_timeout)?;
+        if self.group_instance_id.as_deref() == Some("") {
+            return Err(ConfigError::new("group.instance.id", "", "a name, or none at all"));
+        }
+        if self.session_timeout < self.heartbeat_interval * 3 {
+            let expected = "at most a third of session.timeout.ms, so that one may be lost";
+            return wrong("heartbeat.interval.ms", self.heartbeat_interval, expected);
+        }
+        if self.rebalance_timeout <= self.drain_timeout {
+            let expected = "less than max.poll.interval.ms, else the group goes on without us";
+            return wrong("drain timeout", self.drain_timeout, expected);
         }
         Ok(())
     }

@@ -1,10 +1,12 @@
 //! Settings of a consumer, one call each.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_core::ownership::assignor::{Assignor, CooperativeSticky, Range};
 use forebay_core::work::Order;
-use forebay_protocol::types::TopicPartition;
+use forebay_protocol::types::{TopicName, TopicPartition};
 
 use super::handler::{Decision, Failure, FailurePolicy};
 use super::{Consumer, Settings};
@@ -16,7 +18,7 @@ use crate::config::{
 };
 use crate::error::Error;
 use crate::net::connector::{Connector, TcpConnector};
-use crate::runtime::Placement;
+use crate::runtime::{Placement, Validity};
 
 /// Handlers that run at once by default.
 const CONCURRENCY: usize = 64;
@@ -36,6 +38,9 @@ impl Default for ConsumerBuilder {
         let settings = Settings {
             config: ConsumerConfig::default(),
             assignment: Vec::new(),
+            topics: BTreeSet::new(),
+            assignors: vec![Arc::new(Range), Arc::new(CooperativeSticky)],
+            validity: Validity::default(),
             connector: Arc::new(TcpConnector::default()),
             placement: Placement::default(),
             budget: Budget::of_process(),
@@ -76,6 +81,45 @@ impl ConsumerBuilder {
         partitions: impl IntoIterator<Item = T>,
     ) -> Self {
         self.settings.assignment.extend(partitions.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds topics whose partitions are shared with the other members of the group: it needs a
+    /// [`group_id`](Self::group_id). Topics that do not exist yet are followed once they do.
+    pub fn topics<T: Into<TopicName>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
+        self.settings.topics.extend(topics.into_iter().map(Into::into));
+        self
+    }
+
+    /// `partition.assignment.strategy`: how partitions are shared, the best liked first; the group
+    /// takes one that all members name. Default: range, then cooperative-sticky, as Kafka's.
+    pub fn assignors(mut self, assignors: impl IntoIterator<Item = Arc<dyn Assignor>>) -> Self {
+        self.settings.assignors = assignors.into_iter().collect();
+        self
+    }
+
+    /// `group.instance.id`: makes this a static member. Default: none.
+    pub fn group_instance_id(mut self, instance: impl Into<Arc<str>>) -> Self {
+        self.settings.config.group_instance_id = Some(instance.into());
+        self
+    }
+
+    /// `session.timeout.ms`. Default 45 s.
+    pub const fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.config.session_timeout = timeout;
+        self
+    }
+
+    /// `heartbeat.interval.ms`. Default 3 s.
+    pub const fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.settings.config.heartbeat_interval = interval;
+        self
+    }
+
+    /// `max.poll.interval.ms`: how long the group waits for this member while partitions move.
+    /// Default 300 s.
+    pub const fn rebalance_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.config.rebalance_timeout = timeout;
         self
     }
 
@@ -208,15 +252,36 @@ impl ConsumerBuilder {
             return Err(wrong);
         }
         self.settings.config.check()?;
-        if self.settings.assignment.is_empty() {
-            let wrong = ConfigError::new("assign", "", "at least one partition");
-            return Err(wrong.into());
-        }
+        self.settings.check_sharing()?;
         if self.settings.budget.total() < BUDGET_MIN {
             let found = self.settings.budget.total().to_string();
             return Err(ConfigError::new("budget", found, "at least 4 MiB").into());
         }
         Consumer::start(self.settings)
+    }
+}
+
+impl Settings {
+    /// Fixed partitions or a share of topics, and all that a share needs.
+    fn check_sharing(&self) -> Result<(), ConfigError> {
+        match (self.assignment.is_empty(), self.topics.is_empty()) {
+            (true, true) => {
+                Err(ConfigError::new("topics", "", "topics to share, or partitions to assign"))
+            }
+            (false, false) => {
+                let expected = "topics to share or partitions to assign, not both";
+                Err(ConfigError::new("assign", "", expected))
+            }
+            (false, true) => Ok(()),
+            (true, false) if self.config.group_id.is_none() => {
+                Err(ConfigError::new("group.id", "", "a name: topics are shared in a group"))
+            }
+            (true, false) if self.assignors.is_empty() => {
+                let key = "partition.assignment.strategy";
+                Err(ConfigError::new(key, "", "at least one assignor"))
+            }
+            (true, false) => Ok(()),
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay_core::consumer::Assigned;
 use forebay_core::offsets::commit::Answer;
 use forebay_core::offsets::start::{Ask, Told};
 use forebay_core::orders::{Order, Report};
+use forebay_core::ownership::member::{self, Stamp};
+use forebay_core::time::Instant;
 use forebay_protocol::types::{Position, TopicPartition};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -14,7 +17,7 @@ use crate::config::ConsumerConfig;
 use crate::error::Error;
 use crate::link;
 use crate::net::connector::Connector;
-use crate::runtime::{Clock, Placement};
+use crate::runtime::{Clock, Placement, Validity};
 
 /// What the control plane of one consumer is started with.
 #[derive(Debug)]
@@ -23,8 +26,10 @@ pub(crate) struct Setup {
     pub(crate) config: ConsumerConfig,
     /// Dials; the lanes of the data plane use the same one.
     pub(crate) connector: Arc<dyn Connector>,
-    /// The fixed partitions.
-    pub(crate) assignment: Vec<TopicPartition>,
+    /// The fixed partitions, or the group that gives us some.
+    pub(crate) assigned: Assigned,
+    /// Until when records may start, as far as the group is concerned.
+    pub(crate) validity: Validity,
     /// The clock both planes read.
     pub(crate) clock: Clock,
     /// Where the control plane runs.
@@ -91,6 +96,9 @@ pub(super) enum Input {
     Listed(Vec<Ask>, Vec<Told>),
     /// The coordinator: what it stored.
     Stored(Answer),
+    /// The coordinator: about the membership; asked at this time of the clock that counts
+    /// suspension.
+    Member(Instant, Stamp, member::Answer),
 }
 
 /// Where an answer goes.

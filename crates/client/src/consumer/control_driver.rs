@@ -7,21 +7,22 @@ use forebay_core::backoff;
 use forebay_core::cluster::Destination;
 use forebay_core::cluster::coordinator::CoordinatorKey;
 use forebay_core::cluster::metadata::Metadata;
-use forebay_core::consumer::{self, Commits, Consumer, Event, Outcome, Output};
+use forebay_core::consumer::{self, Assigned, Commits, Consumer, Event, Outcome, Output};
 use forebay_core::offsets::commit::{self, Answer, Entry};
 use forebay_core::offsets::start::{Ask, Policy};
 use forebay_core::orders::{Order, Report};
+use forebay_core::ownership::member::{self, Identity, Request, Stamp, Wish};
 use forebay_core::rng::Rng;
 use forebay_protocol::types::{BrokerId, TopicName, TopicPartition};
 use tokio::sync::{mpsc, watch};
 
 use super::control::{Input, Reply, Setup, Summary};
-use super::{outcome, translate};
-use crate::cluster::Cluster;
+use super::{group, outcome, translate};
+use crate::cluster::{Cluster, Patience, Route};
 use crate::config::{ConsumerConfig, OffsetReset};
 use crate::error::Error;
 use crate::link;
-use crate::runtime::Clock;
+use crate::runtime::{Clock, Validity};
 
 /// Owns the router of one consumer.
 pub(super) struct Driver {
@@ -31,6 +32,7 @@ pub(super) struct Driver {
     group: Arc<str>,
     config: ConsumerConfig,
     clock: Clock,
+    validity: Validity,
     orders: link::Sender<Order>,
     /// For answers of brokers.
     inputs: mpsc::UnboundedSender<Input>,
@@ -44,13 +46,12 @@ impl Driver {
         orders: link::Sender<Order>,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Self {
-        let Setup { config, connector, assignment, clock, .. } = setup;
+        let Setup { config, connector, assigned, clock, validity, .. } = setup;
         let cluster = Cluster::spawn(&config.client, connector, clock);
-        let topics: Vec<TopicName> = assignment.iter().map(|tp| tp.topic.clone()).collect();
-        cluster.want_topics(topics);
+        cluster.want_topics(topics(&assigned));
         // Another seed than the cluster's, from the same number: a run can still be repeated.
         let rng = Rng::from_seed(config.client.seed().wrapping_add(1));
-        let machine = Consumer::new(machine_config(&config), assignment, rng, clock.now());
+        let machine = Consumer::new(machine_config(&config), assigned, rng, clock.now());
         Self {
             machine,
             metadata: cluster.metadata(),
@@ -58,6 +59,7 @@ impl Driver {
             group: config.group_id.clone().unwrap_or_default(),
             config,
             clock,
+            validity,
             orders,
             inputs,
             done: None,
@@ -126,6 +128,9 @@ impl Driver {
             Input::Fetched(asked, told) => self.machine.handle_committed(now, &asked, told),
             Input::Listed(asked, told) => self.machine.handle_listed(now, &asked, told),
             Input::Stored(answer) => self.machine.handle_commit_answer(now, answer),
+            Input::Member(sent, stamp, answer) => {
+                self.machine.handle_member_answer(now, sent, stamp, answer);
+            }
         }
     }
 
@@ -152,7 +157,12 @@ impl Driver {
                 Output::Order(order) => drop(self.orders.send(order)),
                 Output::FetchCommitted(asked) => self.fetch_committed(asked),
                 Output::List { leader, asks } => self.list(leader, asks),
-                Output::Commit(entries) => self.commit(entries),
+                Output::Commit { entries, by } => self.commit(entries, by.as_ref()),
+                Output::Ask(stamp, request) => self.ask(stamp, request),
+                Output::WantTopics(topics) => {
+                    self.cluster.want_topics(topics.into_iter().collect());
+                }
+                Output::ValidUntil(until) => self.validity.extend(until),
                 Output::WrongCoordinator => self.cluster.wrong_coordinator(self.key()),
                 Output::StaleMetadata => self.cluster.stale(),
                 Output::Hint(tp, hint) => self.cluster.hint(tp, hint),
@@ -201,8 +211,8 @@ impl Driver {
         );
     }
 
-    fn commit(&self, entries: Vec<(TopicPartition, Entry)>) {
-        let body = translate::offset_commit(&self.group, &entries);
+    fn commit(&self, entries: Vec<(TopicPartition, Entry)>, by: Option<&Identity>) {
+        let body = translate::offset_commit(&self.group, &entries, by);
         let to = Destination::Coordinator(self.key());
         let inputs = self.inputs.clone();
         self.cluster.send(
@@ -222,6 +232,69 @@ impl Driver {
                 drop(inputs.send(Input::Stored(answer)));
             },
         );
+    }
+}
+
+impl Driver {
+    /// Asks the coordinator about the membership.
+    fn ask(&self, stamp: Stamp, request: Request) {
+        let group = Arc::clone(&self.group);
+        let inputs = self.inputs.clone();
+        let sent = self.clock.boot();
+        let tell = move |answer| drop(inputs.send(Input::Member(sent, stamp, answer)));
+        match request {
+            Request::Join(join) => {
+                let route = self.route(&join.instance, group::STATIC_FROM.0, self.join_patience());
+                let make = move |_| group::join(&group, &join);
+                self.cluster.send_on(route, make, move |answer| tell(group::joined(answer)));
+            }
+            Request::Sync(sync) => {
+                let instance = sync.identity.instance.clone();
+                let route = self.route(&instance, group::STATIC_FROM.1, self.join_patience());
+                let make = move |version| group::sync(&group, &sync, version);
+                self.cluster.send_on(route, make, move |answer| tell(group::synced(answer)));
+            }
+            Request::Heartbeat(by) => {
+                let route = self.route(&by.instance, group::STATIC_FROM.1, self.beat_patience());
+                let make = move |_| group::heartbeat(&group, &by);
+                self.cluster.send_on(route, make, move |answer| tell(group::beat(answer)));
+            }
+            Request::Leave(by) => {
+                let route = self.route(&by.instance, group::STATIC_FROM.1, self.beat_patience());
+                let make = move |version| group::leave(&group, &by, version);
+                self.cluster.send_on(route, make, move |_| tell(member::Answer::Left));
+            }
+        }
+    }
+
+    fn route(&self, instance: &Option<Arc<str>>, since: i16, patience: Patience) -> Route {
+        let accepts = (group::oldest(instance.as_ref(), since), i16::MAX);
+        Route { to: Destination::Coordinator(self.key()), accepts, patience }
+    }
+
+    /// The group's other members may take their time.
+    fn join_patience(&self) -> Patience {
+        let answer = self.config.rebalance_timeout + group::JOIN_SLACK;
+        Patience {
+            leave: self.config.client.api_timeout,
+            answer: answer.max(self.config.client.request_timeout),
+        }
+    }
+
+    /// A lost beat has to be noticed while there is time for another.
+    fn beat_patience(&self) -> Patience {
+        let third = (self.config.session_timeout / 3).min(self.config.client.request_timeout);
+        Patience { leave: third, answer: third }
+    }
+}
+
+fn topics(assigned: &Assigned) -> Vec<TopicName> {
+    match assigned {
+        Assigned::Fixed(fixed) => fixed.iter().map(|tp| tp.topic.clone()).collect(),
+        Assigned::Group(group) => match &group.wish {
+            Wish::Topics(topics) => topics.iter().cloned().collect(),
+            Wish::Matching(_) => Vec::new(),
+        },
     }
 }
 
@@ -247,10 +320,32 @@ fn note(event: &Event) {
             let error = outcome::trouble(tp, why.clone());
             tracing::error!(target: "forebay::control", %tp, %error, "stopped");
         }
+        Event::Gained(tps) => {
+            tracing::info!(target: "forebay::group", partitions = %names(tps), "gained");
+        }
+        Event::Draining(tps) => {
+            tracing::info!(target: "forebay::group", partitions = %names(tps), "draining");
+        }
+        Event::Released { tp, is_clean } => {
+            tracing::info!(target: "forebay::group", %tp, is_clean, "released");
+        }
+        Event::Lost { tps, code } => {
+            let why = forebay_protocol::error_code::ErrorCode(*code).name();
+            tracing::warn!(target: "forebay::group", partitions = %names(tps), why, "lost");
+        }
+        Event::Group(trouble) => {
+            tracing::warn!(target: "forebay::group", ?trouble, "trouble in the group");
+        }
         Event::Committed { tp, position } => {
             tracing::debug!(target: "forebay::control", %tp, %position, "committed");
         }
     }
+}
+
+/// Partitions as one line.
+fn names(tps: &[TopicPartition]) -> String {
+    let names: Vec<_> = tps.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 fn machine_config(config: &ConsumerConfig) -> consumer::Config {

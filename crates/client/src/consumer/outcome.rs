@@ -17,6 +17,7 @@ pub(super) fn summary(outcome: Outcome, group: &Arc<str>) -> Summary {
     let cause = outcome.cause.and_then(|cause| match cause {
         Cause::NothingLeft => partitions.iter().find_map(|it| it.error.clone()),
         Cause::Commit { code } => Some(commit_error(group, code)),
+        Cause::Group { code } => Some(Error::broker("JoinGroup", Arc::clone(group), code)),
         Cause::ShardLost => Some(Error::Closed),
     });
     Summary { partitions, unfinished: outcome.unfinished, cause }

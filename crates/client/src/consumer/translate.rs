@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use forebay_core::offsets::commit::{Answer, Entry};
 use forebay_core::offsets::start::{Ask, Told, Want};
+use forebay_core::ownership::member::Identity;
 use forebay_protocol::messages as m;
 use forebay_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use forebay_protocol::messages::offset_commit_request::{
@@ -125,10 +126,11 @@ pub(crate) fn listed(answer: &m::ListOffsetsResponse) -> Vec<Told> {
     told
 }
 
-/// A commit by a consumer that is no member of `group`.
+/// A commit under `group`, by a member of it or by a consumer that is none.
 pub(crate) fn offset_commit(
     group: &str,
     entries: &[(TopicPartition, Entry)],
+    by: Option<&Identity>,
 ) -> m::OffsetCommitRequest {
     let topics = by_topic(entries.iter().map(|(tp, entry)| {
         let partition = OffsetCommitRequestPartition {
@@ -144,11 +146,17 @@ pub(crate) fn offset_commit(
         partitions,
         ..Default::default()
     });
-    m::OffsetCommitRequest {
+    let mut request = m::OffsetCommitRequest {
         group_id: group.into(),
         topics: topics.collect(),
         ..Default::default()
+    };
+    if let Some(by) = by {
+        request.generation_id_or_member_epoch = by.generation;
+        request.member_id = (&*by.member).into();
+        request.group_instance_id = by.instance.as_deref().map(Into::into);
     }
+    request
 }
 
 /// What an answer to [`offset_commit`] says.

@@ -31,7 +31,7 @@ use super::lease::Leased;
 use super::record::Partition;
 use crate::budget::Budget;
 use crate::link;
-use crate::runtime::Clock;
+use crate::runtime::{Clock, Validity};
 
 mod cells;
 mod failure;
@@ -58,6 +58,8 @@ pub(crate) struct Setup {
     pub(crate) policy: FailurePolicy,
     pub(crate) budget: Budget,
     pub(crate) clock: Clock,
+    /// Until when records may start, as far as the group is concerned.
+    pub(crate) validity: Validity,
     /// How often the progress of unfinished jobs is told.
     pub(crate) flush_every: Duration,
     pub(crate) inbox: link::Receiver<ToWorker>,
@@ -82,6 +84,8 @@ pub(crate) struct Worker<U: Unit, H: Handler<U>> {
     runnable: VecDeque<Slot>,
     /// Strands that have their share of the cells and wait for others to be free.
     throttled: Vec<Slot>,
+    /// Strands that may not start anything while the membership may have expired.
+    fenced: Vec<Slot>,
     /// Cells that wait to be tried again.
     retries: BTreeSet<(Instant, usize)>,
     opener: Opener,
@@ -108,6 +112,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
             gained: 0,
             runnable: VecDeque::new(),
             throttled: Vec::new(),
+            fenced: Vec::new(),
             retries: BTreeSet::new(),
             opener,
             progress: Vec::new(),
@@ -161,7 +166,12 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
 
     /// A cell is free: those that had their share may have more of it now.
     fn wake_throttled(&mut self) {
-        for slot in std::mem::take(&mut self.throttled) {
+        let throttled = std::mem::take(&mut self.throttled);
+        self.wake_all(throttled);
+    }
+
+    fn wake_all(&mut self, slots: Vec<Slot>) {
+        for slot in slots {
             if let Some(strand) = strand(&mut self.strands, slot) {
                 Self::wake(&mut self.runnable, strand, slot);
             }
@@ -230,6 +240,8 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
             && at <= now
         {
             self.tell_unfinished();
+            let fenced = std::mem::take(&mut self.fenced);
+            self.wake_all(fenced);
             let has_open = self.strands.iter().flatten().any(|strand| !strand.runs.is_empty());
             self.flush_at = has_open.then(|| now + self.setup.flush_every);
         }

@@ -31,8 +31,9 @@ macro_rules! throttled {
 }
 
 throttled! {
-    CreateTopicsResponse DeleteTopicsResponse FindCoordinatorResponse InitProducerIdResponse
-    ListOffsetsResponse MetadataResponse OffsetCommitResponse OffsetFetchResponse ProduceResponse
+    CreateTopicsResponse DeleteTopicsResponse FindCoordinatorResponse HeartbeatResponse
+    InitProducerIdResponse JoinGroupResponse LeaveGroupResponse ListOffsetsResponse
+    MetadataResponse OffsetCommitResponse OffsetFetchResponse ProduceResponse SyncGroupResponse
 }
 
 /// What to do with the answer, or with its absence.
@@ -53,6 +54,16 @@ impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} to {:?}", self.exchange.api(), self.to)
     }
+}
+
+/// Which of the connections to a broker a call takes. A broker answers the requests of a connection
+/// one after another, so one that waits for others would hold up all behind it.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Line {
+    /// Answered at once.
+    Common,
+    /// Answered when others have done their part: `JoinGroup`, `SyncGroup`.
+    Waiting,
 }
 
 /// How a call is bounded in time, and in the version it may use.
@@ -93,6 +104,12 @@ impl Call {
     /// When the bytes are no such answer: the connection is out of step.
     pub(crate) fn answer(self, version: i16, frame: Bytes) -> Result<Duration, Fault> {
         self.exchange.answer(version, frame)
+    }
+
+    /// Which connection it takes.
+    pub(crate) fn line(&self) -> Line {
+        let waits = matches!(self.exchange.api(), ApiKey::JoinGroup | ApiKey::SyncGroup);
+        if waits { Line::Waiting } else { Line::Common }
     }
 
     /// No answer will come.

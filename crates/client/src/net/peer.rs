@@ -7,7 +7,7 @@ use forebay_core::orders::Address;
 use forebay_protocol::types::BrokerId;
 use tokio::sync::mpsc;
 
-use super::call::Call;
+use super::call::{Call, Line};
 use super::connector::{Connector, Stream};
 use super::socket::{Listener, Socket};
 use crate::error::Error;
@@ -17,11 +17,13 @@ use crate::runtime::Clock;
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The handshake is done.
-    Up(BrokerId),
+    Up(BrokerId, Line),
     /// The connection is over.
     Down {
         /// Whose.
         broker: BrokerId,
+        /// Which of them.
+        line: Line,
         /// Why.
         fault: Fault,
         /// Calls that never left.
@@ -34,6 +36,8 @@ pub(crate) enum Event {
 pub(crate) struct Peer {
     /// The broker's number.
     pub(crate) broker: BrokerId,
+    /// Which of the connections to it.
+    pub(crate) line: Line,
     /// Where it is.
     pub(crate) address: Address,
     /// Dials.
@@ -66,7 +70,7 @@ impl Peer {
         }
         let Address { host, port } = &self.address;
         tracing::debug!(target: "forebay::net", broker = self.broker.0, %host, port, %fault, "down");
-        drop(events.send(Event::Down { broker: self.broker, fault, returned }));
+        drop(events.send(Event::Down { broker: self.broker, line: self.line, fault, returned }));
     }
 
     async fn dial(&self) -> Result<Stream, Fault> {
@@ -91,7 +95,7 @@ struct Report<'a> {
 impl Listener for Report<'_> {
     fn ready(&mut self) {
         tracing::debug!(target: "forebay::net", broker = self.peer.broker.0, "up");
-        drop(self.events.send(Event::Up(self.peer.broker)));
+        drop(self.events.send(Event::Up(self.peer.broker, self.peer.line)));
     }
 
     fn returned(&mut self, call: Call) {

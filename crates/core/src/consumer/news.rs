@@ -7,7 +7,9 @@ use forebay_protocol::types::TopicPartition;
 use super::Consumer;
 use super::output::{self, Output, Trouble};
 use super::partition::{self, Partition, Patience};
+use super::shutdown::Stage;
 use crate::orders::{Leader, Order};
+use crate::time::Instant;
 
 impl Consumer {
     /// Tells the shard where brokers are, when that changed.
@@ -49,7 +51,7 @@ impl Consumer {
 
     /// A topic that was deleted and created again is another log: positions of the old one say
     /// nothing about it, and nothing is committed for it.
-    pub(super) fn lose_recreated(&mut self) {
+    pub(super) fn lose_recreated(&mut self, now: Instant) {
         let metadata = &self.metadata;
         let is_other = |(tp, partition): &(&TopicPartition, &Partition)| {
             partition.trouble.is_none() && partition.is_of_another_log(metadata.topic_id(&tp.topic))
@@ -61,6 +63,11 @@ impl Consumer {
             self.starts.handle_dropped(&tp);
             self.commit.handle_lost(&tp);
             self.outputs.push_back(Output::Order(Order::Lost { tp: tp.clone(), gain }));
+            // A group follows topics: the new log begins where nothing is committed.
+            if self.member.is_some() && self.stage == Stage::Running && !self.giving.contains(&tp) {
+                self.acquire(now, &tp);
+                continue;
+            }
             if let Some(partition) = self.partitions.get_mut(&tp) {
                 (partition.gain, partition.is_drained) = (None, true);
             }
@@ -70,7 +77,9 @@ impl Consumer {
 
     /// Fails partitions that the cluster does not have.
     pub(super) fn check_topics(&mut self) {
-        let patience = Patience::from(self.topics_by);
+        // A group follows topics as they come and go.
+        let follows = self.member.is_some();
+        let patience = if follows { Patience::Left } else { Patience::from(self.topics_by) };
         let waiting = self.partitions.iter().filter(|(_, partition)| partition.awaits_topic());
         let failed: Vec<_> = waiting
             .filter_map(|(tp, _)| {

@@ -1,12 +1,15 @@
 //! What the control plane's router asks of the world, and what it tells in the end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use forebay_protocol::types::{BrokerId, Position, TopicPartition};
+use forebay_protocol::types::{BrokerId, Position, TopicName, TopicPartition};
 
 use crate::offsets::commit::Entry;
 use crate::offsets::start::{Ask, Failure, Source};
 use crate::orders::{Fault, LeaderHint, Order};
+use crate::ownership::member::{self, Identity, Request, Stamp};
+use crate::time::Instant;
 
 /// What the router asks of the world.
 #[derive(Clone, Debug)]
@@ -23,7 +26,18 @@ pub enum Output {
         asks: Vec<Ask>,
     },
     /// Commit these.
-    Commit(Vec<(TopicPartition, Entry)>),
+    Commit {
+        /// What.
+        entries: Vec<(TopicPartition, Entry)>,
+        /// As which member; `None` for fixed partitions.
+        by: Option<Identity>,
+    },
+    /// Ask the coordinator about the membership.
+    Ask(Stamp, Request),
+    /// These topics are to be known from now on.
+    WantTopics(BTreeSet<TopicName>),
+    /// No record may start after this, by the clock that counts suspension, until it is told again.
+    ValidUntil(Instant),
     /// The coordinator is no longer where it was thought to be.
     WrongCoordinator,
     /// The picture of the cluster is wrong somewhere.
@@ -39,6 +53,26 @@ pub enum Output {
 /// Something that happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Event {
+    /// The group gave us these.
+    Gained(Vec<TopicPartition>),
+    /// These are being given up: nothing of them starts any more.
+    Draining(Vec<TopicPartition>),
+    /// A partition was given up in good order, its last commit included.
+    Released {
+        /// The partition.
+        tp: TopicPartition,
+        /// Whether all of its running work had ended and was committed.
+        is_clean: bool,
+    },
+    /// These were taken away without a chance to finish: others may repeat what was not committed.
+    Lost {
+        /// The partitions.
+        tps: Vec<TopicPartition>,
+        /// Kafka's error code that said so.
+        code: i16,
+    },
+    /// Something is wrong in the group that does not end our membership.
+    Group(member::Trouble),
     /// A partition starts.
     Started {
         /// The partition.
@@ -134,6 +168,11 @@ pub enum Cause {
     NothingLeft,
     /// No commit of this group can succeed: Kafka's error code.
     Commit {
+        /// Kafka's error code.
+        code: i16,
+    },
+    /// We cannot be a member of the group: Kafka's error code.
+    Group {
         /// Kafka's error code.
         code: i16,
     },

@@ -57,6 +57,47 @@ pub(super) struct Partition {
     pub(super) progress: Progress,
     pub(super) trouble: Option<Trouble>,
     pub(super) is_drained: bool,
+    pub(super) giving: Giving,
+    /// Records that ran when the shard gave up waiting.
+    pub(super) unfinished: u64,
+}
+
+/// How far a partition is on its way out of our hands.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Giving {
+    /// It stays.
+    #[default]
+    No,
+    /// Its running work is awaited until `told_by`, then ...
+    Draining { told_by: Instant, deadline: Instant },
+    /// ... its last commit until the deadline, then ...
+    Committing { deadline: Instant },
+    /// ... it is nobody's.
+    Given,
+    /// It was taken away before it could be given up.
+    Lost,
+}
+
+impl Giving {
+    /// When the next step is taken, whatever happens.
+    pub(super) const fn until(self) -> Option<Instant> {
+        match self {
+            Self::No | Self::Given | Self::Lost => None,
+            Self::Draining { told_by, .. } => Some(told_by),
+            Self::Committing { deadline } => Some(deadline),
+        }
+    }
+
+    /// All has to end earlier.
+    pub(super) fn hurry(&mut self, by: Instant, end: Instant) {
+        match self {
+            Self::No | Self::Given | Self::Lost => {}
+            Self::Draining { told_by, deadline } => {
+                (*told_by, *deadline) = ((*told_by).min(by), (*deadline).min(end));
+            }
+            Self::Committing { deadline } => *deadline = (*deadline).min(end),
+        }
+    }
 }
 
 impl Partition {

@@ -17,7 +17,12 @@ const CONFIG: Config = Config {
     drain_timeout: Duration::from_secs(20),
 };
 
+/// Of partition 0; the next partition has the next one.
 const GAIN: Gain = Gain(1);
+
+fn gain(partition: i32) -> Gain {
+    Gain(1 + partition.unsigned_abs())
+}
 
 fn at(millis: u64) -> Instant {
     Instant::from_nanos(millis * 1_000_000)
@@ -54,7 +59,7 @@ struct Talk {
 impl Talk {
     fn start(config: Config, partitions: i32) -> Self {
         let assignment = (0..partitions).map(tp).collect();
-        let consumer = Consumer::new(config, assignment, Rng::from_seed(4), at(0));
+        let consumer = Consumer::new(config, Assigned::Fixed(assignment), Rng::from_seed(4), at(0));
         Self { consumer, now: at(0) }
     }
 
@@ -85,7 +90,7 @@ impl Talk {
     fn commits(&mut self) -> Vec<Vec<(i32, i64)>> {
         let mut commits = Vec::new();
         for output in self.outputs() {
-            if let Output::Commit(entries) = output {
+            if let Output::Commit { entries, .. } = output {
                 commits
                     .push(entries.iter().map(|(tp, at)| (tp.partition, at.position.0)).collect());
             }
@@ -106,7 +111,7 @@ impl Talk {
     fn frontier(&mut self, partition: i32, position: i64) {
         let report = Report::Frontier {
             tp: tp(partition),
-            gain: GAIN,
+            gain: gain(partition),
             position: Position(position),
             position_epoch: LeaderEpoch(5),
         };
@@ -116,7 +121,7 @@ impl Talk {
     fn drained(&mut self, partition: i32, position: i64, unfinished: u64) {
         let report = Report::Drained {
             tp: tp(partition),
-            gain: GAIN,
+            gain: gain(partition),
             position: Position(position),
             position_epoch: LeaderEpoch(5),
             unfinished,

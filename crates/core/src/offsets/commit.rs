@@ -27,6 +27,24 @@ pub struct Config {
     pub retry: backoff::Config,
 }
 
+/// As whom is committed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Author {
+    /// A client that is no member: it may commit while the group has none.
+    Outsider,
+    /// A member: an error about its membership says nothing about the next one.
+    Member,
+}
+
+/// Whether a commit may leave now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Gate {
+    /// It may.
+    Open,
+    /// It has to wait: the membership is changing.
+    Closed,
+}
+
 /// What is to be said about one partition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Entry {
@@ -66,6 +84,12 @@ pub enum Output {
         /// Kafka's error code.
         code: i16,
     },
+    /// The membership that it was sent under is doubted: Kafka's error code. It is tried again
+    /// under the next one, unless the partition is lost.
+    Disowned {
+        /// Kafka's error code.
+        code: i16,
+    },
     /// No commit of this group can succeed: Kafka's error code. Nothing is tried again.
     Fatal {
         /// Kafka's error code.
@@ -80,6 +104,7 @@ enum Verdict {
     Refused,
     Retry,
     FindCoordinator,
+    Disowned,
     Fatal,
 }
 
@@ -94,6 +119,7 @@ struct Slot {
 #[derive(Debug)]
 pub struct Commit {
     config: Config,
+    author: Author,
     rng: Rng,
     slots: BTreeMap<TopicPartition, Slot>,
     /// Those of which something is to be said: an event looks at these and not at all slots.
@@ -106,15 +132,17 @@ pub struct Commit {
     /// The interval does not count: somebody waits for the commit.
     urgent: bool,
     failed: bool,
+    gate: Gate,
     outputs: VecDeque<Output>,
 }
 
 impl Commit {
     /// Nothing to commit yet.
     #[must_use]
-    pub const fn new(config: Config, rng: Rng) -> Self {
+    pub const fn new(config: Config, author: Author, rng: Rng) -> Self {
         Self {
             config,
+            author,
             rng,
             slots: BTreeMap::new(),
             wanting: BTreeSet::new(),
@@ -123,6 +151,10 @@ impl Commit {
             backoff: Backoff::new(config.retry),
             urgent: false,
             failed: false,
+            gate: match author {
+                Author::Outsider => Gate::Open,
+                Author::Member => Gate::Closed,
+            },
             outputs: VecDeque::new(),
         }
     }
@@ -162,6 +194,14 @@ impl Commit {
         self.forget_in_flight(tp);
     }
 
+    /// The membership allows commits, or does not for now.
+    pub fn handle_gate(&mut self, now: Instant, gate: Gate) {
+        if self.gate != gate {
+            self.gate = gate;
+            self.advance(now);
+        }
+    }
+
     /// Somebody waits: commit what is wanted without regard to the interval.
     pub fn handle_flush(&mut self, now: Instant) {
         self.urgent = true;
@@ -181,7 +221,7 @@ impl Commit {
                 self.backoff.succeed();
                 self.not_before = now.after(self.config.interval);
             }
-            Verdict::Retry | Verdict::FindCoordinator => {
+            Verdict::Retry | Verdict::FindCoordinator | Verdict::Disowned => {
                 if worst == Verdict::FindCoordinator {
                     self.outputs.push_back(Output::WrongCoordinator);
                 }
@@ -208,8 +248,8 @@ impl Commit {
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        (!self.failed && self.in_flight.is_none() && !self.wanting.is_empty())
-            .then_some(self.not_before)
+        let may_send = !self.failed && self.gate == Gate::Open && self.in_flight.is_none();
+        (may_send && !self.wanting.is_empty()).then_some(self.not_before)
     }
 
     /// What the coordinator confirmed for `tp`.
@@ -238,7 +278,8 @@ impl Commit {
     }
 
     fn advance(&mut self, now: Instant) {
-        if self.failed || self.in_flight.is_some() || now < self.not_before {
+        let is_shut = self.failed || self.gate == Gate::Closed;
+        if is_shut || self.in_flight.is_some() || now < self.not_before {
             return;
         }
         let entry = |tp: &TopicPartition| Some((tp.clone(), self.slots.get(tp)?.wanted?));
@@ -259,8 +300,9 @@ impl Commit {
         let mut worst = Verdict::Stored;
         for (tp, entry) in sent {
             let code = codes.get(tp).copied();
-            let verdict = code.map_or(Verdict::Retry, verdict);
-            if !(verdict == Verdict::Fatal && worst == Verdict::Fatal) {
+            let verdict = code.map_or(Verdict::Retry, |code| verdict(code, self.author));
+            // Once is enough of what is said about all of them.
+            if verdict < Verdict::Disowned || verdict != worst {
                 self.book(tp, *entry, verdict, code.unwrap_or_default());
             }
             worst = worst.max(verdict);
@@ -283,6 +325,7 @@ impl Commit {
                 self.wanting.remove(tp);
                 Output::Refused { tp: tp.clone(), code }
             }
+            Verdict::Disowned => Output::Disowned { code },
             Verdict::Fatal => Output::Fatal { code },
             Verdict::Retry | Verdict::FindCoordinator => return,
         };
@@ -291,17 +334,21 @@ impl Commit {
 }
 
 /// Table. What each error of `OffsetCommit` means; unknown ones are tried again.
-const fn verdict(code: i16) -> Verdict {
+const fn verdict(code: i16, author: Author) -> Verdict {
     match code {
         0 => Verdict::Stored,
         // REQUEST_TIMED_OUT, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR
         7 | 15 | 16 => Verdict::FindCoordinator,
         // OFFSET_METADATA_TOO_LARGE, INVALID_COMMIT_OFFSET_SIZE, TOPIC_AUTHORIZATION_FAILED
         12 | 28 | 29 => Verdict::Refused,
-        // ILLEGAL_GENERATION, INVALID_GROUP_ID, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS,
-        // GROUP_AUTHORIZATION_FAILED, GROUP_ID_NOT_FOUND, FENCED_INSTANCE_ID, FENCED_MEMBER_EPOCH,
-        // STALE_MEMBER_EPOCH
-        22 | 24 | 25 | 27 | 30 | 69 | 82 | 110 | 113 => Verdict::Fatal,
+        // INVALID_GROUP_ID, GROUP_AUTHORIZATION_FAILED
+        24 | 30 => Verdict::Fatal,
+        // ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS, GROUP_ID_NOT_FOUND,
+        // FENCED_INSTANCE_ID, FENCED_MEMBER_EPOCH, STALE_MEMBER_EPOCH
+        22 | 25 | 27 | 69 | 82 | 110 | 113 => match author {
+            Author::Outsider => Verdict::Fatal,
+            Author::Member => Verdict::Disowned,
+        },
         _ => Verdict::Retry,
     }
 }

@@ -49,7 +49,8 @@ impl Shard {
         let setup = Setup {
             config,
             connector,
-            assignment: [tp(0), tp(1)].into(),
+            assigned: Assigned::Fixed([tp(0), tp(1)].into()),
+            validity: Validity::default(),
             clock: Clock::virtual_time(),
             placement: Placement::Caller,
         };
@@ -449,7 +450,8 @@ fn close_returns_by_its_deadline_with_a_thread_of_its_own_and_a_blocked_caller()
     let setup = Setup {
         config: ConsumerConfig { client: client_at("broker:9092"), ..ConsumerConfig::default() },
         connector: Hostile::new(Manner::Silent),
-        assignment: vec![tp(0)],
+        assigned: Assigned::Fixed(vec![tp(0)]),
+        validity: Validity::default(),
         clock: Clock::start(),
         placement: Placement::OwnThread,
     };

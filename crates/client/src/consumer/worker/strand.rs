@@ -141,6 +141,10 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
             if self.setup.order == Order::Partition && 0 < strand.in_flight {
                 return (started, false);
             }
+            if !self.setup.validity.holds(&self.setup.clock) {
+                self.fenced.push(slot);
+                return (started, false);
+            }
             let Some(cell) = self.cells.peek_free() else { return (started, true) };
             if self.setup.order == Order::Unordered && self.is_over_share(strand) {
                 self.throttled.push(slot);
@@ -198,6 +202,8 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         let (cells, handler, since) = (&mut self.cells, &*self.handler, self.turn_began);
         let context = Context::new(leased, 1);
         let (cell, has_listener) = (turn.cell, has_listener());
+        let (validity, clock) = (&self.setup.validity, &self.setup.clock);
+        let may_go_on = || leased.may_start() && validity.holds(clock);
         run.each::<U>(&mut self.opener, partition, |taken, batch| {
             let Taken { unit, first, .. } = taken;
             turn.started += 1;
@@ -212,7 +218,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
             turn.running = None;
             let ticket = || Started { run: number, first, since, batch: Arc::clone(batch) };
             match ended {
-                Poll::Ready(Ok(())) if turn.started < turn.most && leased.may_start() => {
+                Poll::Ready(Ok(())) if turn.started < turn.most && may_go_on() => {
                     return ControlFlow::Continue(());
                 }
                 Poll::Ready(Ok(())) => {}

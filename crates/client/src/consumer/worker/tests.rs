@@ -65,6 +65,7 @@ where
         policy,
         budget: Budget::new(64 << 20),
         clock: Clock::virtual_time(),
+        validity: Validity::default(),
         flush_every: Duration::from_millis(100),
         inbox: inbox_rx,
         progress: progress_tx,

@@ -22,7 +22,7 @@ fn entry(position: i64) -> Entry {
 }
 
 fn start() -> Commit {
-    let mut commit = Commit::new(CONFIG, Rng::from_seed(5));
+    let mut commit = Commit::new(CONFIG, Author::Outsider, Rng::from_seed(5));
     for partition in 0..3 {
         commit.handle_gained(tp(partition), None);
     }
@@ -187,7 +187,9 @@ impl World {
                     self.acked[partition] = position.0;
                 }
                 Output::WrongCoordinator => {}
-                other @ (Output::Refused { .. } | Output::Fatal { .. }) => panic!("{other:?}"),
+                other @ (Output::Refused { .. }
+                | Output::Disowned { .. }
+                | Output::Fatal { .. }) => panic!("{other:?}"),
             }
         }
     }

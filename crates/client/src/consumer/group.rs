@@ -1,0 +1,136 @@
+//! Kafka's messages about groups, in the words of the machines and back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_core::ownership::member::{Answer, Identity, Join, Joined, JoinedMember, Sync, Synced};
+use forebay_protocol::messages as m;
+use forebay_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use forebay_protocol::messages::leave_group_request::MemberIdentity;
+use forebay_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use forebay_protocol::wire::Str;
+
+use super::translate;
+use crate::error::Error;
+
+/// What kind of members our groups have.
+const CONSUMER: &str = "consumer";
+/// First `JoinGroup` with static members.
+const STATIC_JOIN_FROM: i16 = 5;
+/// First `LeaveGroup` that names several members.
+const LEAVE_MEMBERS_FROM: i16 = 3;
+/// First `SyncGroup` that names its protocol.
+const SYNC_PROTOCOL_FROM: i16 = 5;
+/// How much longer than the rebalance timeout a `JoinGroup` may take, as Java's client has it.
+pub(super) const JOIN_SLACK: Duration = Duration::from_secs(5);
+
+/// The oldest version that can say it all: static members need a newer one.
+pub(super) const fn oldest(instance: Option<&Arc<str>>, since: i16) -> i16 {
+    if instance.is_some() { since } else { 0 }
+}
+
+/// First versions with static members: `JoinGroup`, and `SyncGroup`, `Heartbeat`.
+pub(super) const STATIC_FROM: (i16, i16) = (STATIC_JOIN_FROM, 3);
+
+pub(super) fn join(group: &str, join: &Join) -> m::JoinGroupRequest {
+    let protocols = join.protocols.iter().map(|(name, metadata)| JoinGroupRequestProtocol {
+        name: (&**name).into(),
+        metadata: metadata.clone(),
+    });
+    m::JoinGroupRequest {
+        group_id: group.into(),
+        session_timeout_ms: millis(join.session_timeout),
+        rebalance_timeout_ms: millis(join.rebalance_timeout),
+        member_id: (&*join.member).into(),
+        group_instance_id: text(join.instance.as_ref()),
+        protocol_type: CONSUMER.into(),
+        protocols: protocols.collect(),
+        reason: None,
+    }
+}
+
+pub(super) fn joined(answer: Result<m::JoinGroupResponse, Error>) -> Answer {
+    let joined = answer.map(|answer| Joined {
+        code: answer.error_code,
+        generation: answer.generation_id,
+        protocol: answer.protocol_name.as_deref().unwrap_or_default().into(),
+        leader: (&*answer.leader).into(),
+        member: (&*answer.member_id).into(),
+        members: answer.members.into_iter().map(member).collect(),
+        keeps_plan: answer.skip_assignment,
+    });
+    let failed = |code| Answer::Joined(Joined { code, ..Joined::default() });
+    joined.map_or_else(|error| silence(&error, failed), Answer::Joined)
+}
+
+fn member(member: m::join_group_response::JoinGroupResponseMember) -> JoinedMember {
+    JoinedMember {
+        id: (&*member.member_id).into(),
+        instance: member.group_instance_id.as_deref().map(Into::into),
+        subscription: member.metadata,
+    }
+}
+
+pub(super) fn sync(group: &str, sync: &Sync, version: i16) -> m::SyncGroupRequest {
+    let Sync { identity, protocol, plan } = sync;
+    let assignments = plan.iter().map(|(member, assignment)| SyncGroupRequestAssignment {
+        member_id: (&**member).into(),
+        assignment: assignment.clone(),
+    });
+    let named = (SYNC_PROTOCOL_FROM <= version).then_some(());
+    m::SyncGroupRequest {
+        group_id: group.into(),
+        generation_id: identity.generation,
+        member_id: (&*identity.member).into(),
+        group_instance_id: text(identity.instance.as_ref()),
+        protocol_type: named.map(|()| CONSUMER.into()),
+        protocol_name: named.map(|()| (&**protocol).into()),
+        assignments: assignments.collect(),
+    }
+}
+
+pub(super) fn synced(answer: Result<m::SyncGroupResponse, Error>) -> Answer {
+    let synced =
+        answer.map(|answer| Synced { code: answer.error_code, assignment: answer.assignment });
+    let failed = |code| Answer::Synced(Synced { code, ..Synced::default() });
+    synced.map_or_else(|error| silence(&error, failed), Answer::Synced)
+}
+
+pub(super) fn heartbeat(group: &str, identity: &Identity) -> m::HeartbeatRequest {
+    m::HeartbeatRequest {
+        group_id: group.into(),
+        generation_id: identity.generation,
+        member_id: (&*identity.member).into(),
+        group_instance_id: text(identity.instance.as_ref()),
+    }
+}
+
+pub(super) fn beat(answer: Result<m::HeartbeatResponse, Error>) -> Answer {
+    let code = answer.map(|answer| answer.error_code);
+    code.map_or_else(|error| silence(&error, Answer::Beat), Answer::Beat)
+}
+
+pub(super) fn leave(group: &str, identity: &Identity, version: i16) -> m::LeaveGroupRequest {
+    let group_id = group.into();
+    let member_id: Str = (&*identity.member).into();
+    if version < LEAVE_MEMBERS_FROM {
+        return m::LeaveGroupRequest { group_id, member_id, ..Default::default() };
+    }
+    let group_instance_id = text(identity.instance.as_ref());
+    let member = MemberIdentity { member_id, group_instance_id, reason: None };
+    m::LeaveGroupRequest { group_id, members: vec![member], ..Default::default() }
+}
+
+/// What a call without an answer means: nothing, or one final code.
+fn silence(error: &Error, failed: impl FnOnce(i16) -> Answer) -> Answer {
+    tracing::debug!(target: "forebay::group", %error, "no answer about the group");
+    translate::final_code(error).map_or(Answer::Unreachable, failed)
+}
+
+fn text(it: Option<&Arc<str>>) -> Option<Str> {
+    it.map(|it| (&**it).into())
+}
+
+fn millis(span: Duration) -> i32 {
+    i32::try_from(span.as_millis()).unwrap_or(i32::MAX)
+}

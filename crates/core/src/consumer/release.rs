@@ -1,0 +1,142 @@
+//! How is a partition given up in good order? Drain, last commit, release: the one way out, for a
+//! rebalance, for an unsubscribe and for the end.
+
+use forebay_protocol::types::TopicPartition;
+
+use super::output::{Event, Output};
+use super::partition::Giving;
+use super::shutdown::Stage;
+use super::{Commits, Consumer};
+use crate::fence::Gain;
+use crate::orders::Order;
+use crate::time::Instant;
+
+/// Part of the time to the deadline that is kept for the last commit: one in so many.
+const COMMIT_SHARE: u32 = 5;
+/// The most that is kept for it.
+const COMMIT_MOST: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// By when each step of giving up has to end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steps {
+    /// No handler runs any longer than this.
+    drain_by: Instant,
+    /// The shard has told what was left: this plane waits for that word, too.
+    told_by: Instant,
+    /// The last commit is through, or is given up.
+    commit_by: Instant,
+}
+
+impl Steps {
+    /// Of what has to end by `deadline`, with a rest for what follows.
+    pub(super) fn until(now: Instant, deadline: Instant) -> Self {
+        let kept = (deadline.since(now) / COMMIT_SHARE).min(COMMIT_MOST);
+        let drain_by = now.after(deadline.since(now).saturating_sub(kept));
+        let commit_by = now.after(deadline.since(now).saturating_sub(kept / 4));
+        Self { drain_by, told_by: drain_by.after(kept / 2), commit_by }
+    }
+}
+
+impl Consumer {
+    /// These are to be given up.
+    pub(super) fn give_up(&mut self, tps: Vec<TopicPartition>, steps: Steps) {
+        for tp in &tps {
+            let Some(partition) = self.partitions.get_mut(tp) else { continue };
+            if partition.giving != Giving::No {
+                partition.giving.hurry(steps.told_by, steps.commit_by);
+                continue;
+            }
+            let Steps { drain_by, told_by, commit_by: deadline } = steps;
+            partition.giving = Giving::Draining { told_by, deadline };
+            self.starts.handle_dropped(tp);
+            self.giving.insert(tp.clone());
+            match self.ownership.drain(tp, drain_by) {
+                Some(gain) => {
+                    let order = Order::Drain { tp: tp.clone(), gain, deadline: drain_by };
+                    self.outputs.push_back(Output::Order(order));
+                }
+                // The shard never had it.
+                None => partition.is_drained |= partition.gain.is_none(),
+            }
+        }
+        self.outputs.push_back(Output::Event(Event::Draining(tps)));
+    }
+
+    /// Nothing of `tp` runs any more.
+    pub(super) fn handle_drained(
+        &mut self,
+        now: Instant,
+        tp: &TopicPartition,
+        gain: Gain,
+        unfinished: u64,
+    ) {
+        if !self.ownership.get(tp).accepts(gain) {
+            return;
+        }
+        if let Some(partition) = self.partitions.get_mut(tp) {
+            partition.is_drained = true;
+            partition.unfinished = unfinished;
+            self.unfinished = self.unfinished.saturating_add(unfinished);
+            self.commit.handle_flush(now);
+        }
+    }
+
+    /// When the next step of giving up is taken, whatever happens.
+    pub(super) fn giving_until(&self) -> Option<Instant> {
+        let giving = self.giving.iter().filter_map(|tp| self.partitions.get(tp));
+        giving.filter_map(|partition| partition.giving.until()).min()
+    }
+
+    /// Goes as many steps ahead as are done.
+    pub(super) fn advance_giving(&mut self, now: Instant) {
+        let given: Vec<_> = {
+            let giving = std::mem::take(&mut self.giving);
+            let (given, rest) = giving.into_iter().partition(|tp| self.step(now, tp));
+            self.giving = rest;
+            let given: std::collections::BTreeSet<TopicPartition> = given;
+            given.into_iter().collect()
+        };
+        if given.is_empty() || self.stage != Stage::Running {
+            return;
+        }
+        for tp in given {
+            let is_stored = self.commit.is_stored(&tp);
+            self.commit.handle_lost(&tp);
+            let Some(partition) = self.partitions.remove(&tp) else { continue };
+            let is_clean = partition.is_drained && partition.unfinished == 0 && is_stored;
+            self.outputs.push_back(Output::Event(Event::Released { tp, is_clean }));
+        }
+        if self.giving.is_empty()
+            && let Some(member) = &mut self.member
+        {
+            member.handle_released(now);
+        }
+    }
+
+    /// Takes the steps of one partition that are due. Says whether it is given up.
+    fn step(&mut self, now: Instant, tp: &TopicPartition) -> bool {
+        let Some(partition) = self.partitions.get_mut(tp) else { return true };
+        if let Giving::Draining { told_by, deadline } = partition.giving
+            && (partition.is_drained || told_by <= now)
+        {
+            partition.giving = Giving::Committing { deadline };
+            // The shard did not answer in time: what it says from now on counts no more, and the
+            // last frontier it told is what is committed.
+            if !partition.is_drained
+                && let Some(gain) = partition.gain
+            {
+                let order = Order::Lost { tp: tp.clone(), gain };
+                self.outputs.push_back(Output::Order(order));
+            }
+            self.commit.handle_flush(now);
+        }
+        if let Giving::Committing { deadline } = partition.giving {
+            let is_settled = self.commit.is_settled(tp) || self.config.commits == Commits::Nowhere;
+            if is_settled || deadline <= now {
+                partition.giving = Giving::Given;
+                self.ownership.release(tp);
+            }
+        }
+        matches!(partition.giving, Giving::Given | Giving::Lost)
+    }
+}

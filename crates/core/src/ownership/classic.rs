@@ -1,0 +1,452 @@
+//! A member of a classic group: joins, leads or follows, beats, gives up and takes over.
+//!
+//! ```text
+//!            JoinGroup             SyncGroup
+//!  Waiting ------------> Joining ------------> Syncing ----> Stable
+//!     ^                     |  (leader: Planning)  |            |
+//!     +------- error -------+----------------------+            |
+//!     +--- Eager: all given up | Cooperative: at once ----------+ somebody came or went
+//! ```
+//!
+//! Eager members give up everything before they join again, under the old generation. Cooperative
+//! ones join with what they have, learn what goes, give that up under the generation just joined,
+//! and join once more, so that it can reach its new owner.
+
+mod join;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use forebay_protocol::group::Assignment;
+use forebay_protocol::types::{TopicName, TopicPartition};
+
+use super::assignor::Rebalance;
+use super::member::{Answer, Config, Identity, Joined, Output, Request, Stamp, Synced, Trouble};
+use crate::backoff::Backoff;
+use crate::cluster::metadata::Metadata;
+use crate::rng::Rng;
+use crate::time::Instant;
+
+/// Kafka's error codes that a member acts on.
+pub(super) mod code {
+    pub(crate) const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
+    pub(crate) const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+    pub(crate) const NOT_COORDINATOR: i16 = 16;
+    pub(crate) const ILLEGAL_GENERATION: i16 = 22;
+    pub(crate) const INCONSISTENT_GROUP_PROTOCOL: i16 = 23;
+    pub(crate) const INVALID_GROUP_ID: i16 = 24;
+    pub(crate) const UNKNOWN_MEMBER_ID: i16 = 25;
+    pub(crate) const INVALID_SESSION_TIMEOUT: i16 = 26;
+    pub(crate) const REBALANCE_IN_PROGRESS: i16 = 27;
+    pub(crate) const GROUP_AUTHORIZATION_FAILED: i16 = 30;
+    pub(crate) const UNSUPPORTED_VERSION: i16 = 35;
+    pub(crate) const GROUP_ID_NOT_FOUND: i16 = 69;
+    pub(crate) const MEMBER_ID_REQUIRED: i16 = 79;
+    pub(crate) const GROUP_MAX_SIZE_REACHED: i16 = 81;
+    pub(crate) const FENCED_INSTANCE_ID: i16 = 82;
+}
+
+/// No generation yet.
+const NO_GENERATION: i32 = -1;
+
+#[derive(Debug)]
+enum State {
+    /// Join when the cluster is known and this has come.
+    Waiting { until: Instant },
+    /// `JoinGroup` is on its way.
+    Joining { stamp: Stamp },
+    /// We lead and wait to hear of the others' topics, until this at the latest.
+    Planning { joined: Box<Joined>, by: Instant },
+    /// `SyncGroup` is on its way.
+    Syncing { stamp: Stamp, rebalance: Rebalance },
+    /// A member with a part of the plan.
+    Stable,
+    /// `LeaveGroup` is on its way.
+    Leaving { stamp: Stamp },
+    /// No member, and never again.
+    Over,
+}
+
+/// The beat of a member.
+#[derive(Debug, Default)]
+struct Pulse {
+    /// When the next one leaves; `None` while there is nothing to say.
+    due: Option<Instant>,
+    awaiting: Option<Stamp>,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Classic {
+    config: Config,
+    rng: Rng,
+    backoff: Backoff,
+    metadata: Arc<Metadata>,
+    state: State,
+    member: Arc<str>,
+    generation: i32,
+    /// What we joined with.
+    topics: BTreeSet<TopicName>,
+    /// Ours, with what is being given up.
+    owned: BTreeSet<TopicPartition>,
+    /// What the last plan gave us: for assignors that want to give it again.
+    had: BTreeSet<TopicPartition>,
+    /// Being given up.
+    releasing: BTreeSet<TopicPartition>,
+    wants_join: bool,
+    /// What the plan that we made was made from: when it changes, a new one is due.
+    plan_of: Option<BTreeMap<TopicName, i32>>,
+    pulse: Pulse,
+    stamps: u64,
+    outputs: VecDeque<Output>,
+}
+
+impl Classic {
+    /// Joins as soon as the cluster is known.
+    #[must_use]
+    pub fn new(config: Config, rng: Rng) -> Self {
+        Self {
+            backoff: Backoff::new(config.retry),
+            config,
+            rng,
+            metadata: Arc::default(),
+            state: State::Waiting { until: Instant::default() },
+            member: "".into(),
+            generation: NO_GENERATION,
+            topics: BTreeSet::new(),
+            owned: BTreeSet::new(),
+            had: BTreeSet::new(),
+            releasing: BTreeSet::new(),
+            wants_join: false,
+            plan_of: None,
+            pulse: Pulse::default(),
+            stamps: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// As whom commits are to be sent; `None` while none may be.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        let is_member = matches!(self.state, State::Stable | State::Joining { .. });
+        (is_member && self.generation != NO_GENERATION).then(|| self.who())
+    }
+
+    /// The cluster was looked at.
+    pub fn handle_metadata(&mut self, now: Instant, metadata: Arc<Metadata>) {
+        self.metadata = metadata;
+        if matches!(self.state, State::Stable) && self.is_outdated() {
+            self.rejoin(now);
+        }
+        self.advance(now);
+    }
+
+    /// The coordinator answered the request with this stamp, which left at `sent` by the clock that
+    /// counts suspension.
+    pub fn handle_answer(&mut self, now: Instant, sent: Instant, stamp: Stamp, answer: Answer) {
+        if self.pulse.awaiting == Some(stamp) {
+            self.pulse.awaiting = None;
+            self.handle_beat(now, sent, answer);
+            return;
+        }
+        match (&self.state, answer) {
+            (State::Joining { stamp: own }, answer) if *own == stamp => {
+                self.handle_joined(now, sent, answer);
+            }
+            (State::Syncing { stamp: own, rebalance }, answer) if *own == stamp => {
+                let rebalance = *rebalance;
+                self.handle_synced(now, sent, rebalance, answer);
+            }
+            (State::Leaving { stamp: own }, _) if *own == stamp => self.end(),
+            _ => {}
+        }
+    }
+
+    /// All that was to be given up is given up.
+    pub fn handle_released(&mut self, now: Instant) {
+        let released = std::mem::take(&mut self.releasing);
+        self.owned.retain(|tp| !released.contains(tp));
+        if self.wants_join && matches!(self.state, State::Stable) {
+            self.join(now);
+        }
+    }
+
+    /// A commit sent as `by` was answered with an error about the membership.
+    pub fn handle_disowned(&mut self, now: Instant, by: &Identity, code: i16) {
+        let is_current = self.generation == by.generation && self.member == by.member;
+        if is_current && matches!(self.state, State::Stable) {
+            self.judge(now, code);
+        }
+    }
+
+    /// Everything is given up: be a member no longer.
+    pub fn handle_leave(&mut self) {
+        let is_dynamic = self.config.instance.is_none();
+        let is_known = !self.member.is_empty() && !matches!(self.state, State::Over);
+        if is_dynamic && is_known {
+            let request = Request::Leave(self.who());
+            let stamp = self.ask(request);
+            self.state = State::Leaving { stamp };
+            self.pulse = Pulse::default();
+        } else {
+            self.end();
+        }
+    }
+
+    /// The deadline from [`poll_timeout`](Self::poll_timeout) passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+    }
+
+    /// Something to do; call until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let own = match &self.state {
+            State::Waiting { until } => self.knows_cluster().then_some(*until),
+            State::Planning { by, .. } => Some(*by),
+            State::Joining { .. }
+            | State::Syncing { .. }
+            | State::Stable
+            | State::Leaving { .. }
+            | State::Over => None,
+        };
+        own.into_iter().chain(self.pulse.due).min()
+    }
+
+    fn knows_cluster(&self) -> bool {
+        !self.metadata.brokers.is_empty()
+    }
+
+    fn who(&self) -> Identity {
+        let (member, instance) = (Arc::clone(&self.member), self.config.instance.clone());
+        Identity { member, generation: self.generation, instance }
+    }
+
+    fn ask(&mut self, request: Request) -> Stamp {
+        self.stamps += 1;
+        let stamp = Stamp(self.stamps);
+        self.outputs.push_back(Output::Ask(stamp, request));
+        stamp
+    }
+
+    fn advance(&mut self, now: Instant) {
+        if let State::Waiting { until } = self.state
+            && until <= now
+        {
+            self.join(now);
+        }
+        if let State::Planning { joined, by } = &self.state {
+            let (joined, by) = (Joined::clone(joined), *by);
+            self.plan(now, by, joined);
+        }
+        if self.pulse.due.is_some_and(|due| due <= now) {
+            self.beat(now);
+        }
+    }
+
+    /// Whether what we joined with is no longer what we want, or the plan that we made no longer
+    /// fits its topics.
+    fn is_outdated(&self) -> bool {
+        let planned = self.plan_of.as_ref();
+        self.config.wish.topics(&self.metadata) != self.topics
+            || planned.is_some_and(|planned| *planned != self.counts(planned.keys()))
+    }
+
+    /// How many partitions each of these topics has.
+    fn counts<'a>(&self, topics: impl Iterator<Item = &'a TopicName>) -> BTreeMap<TopicName, i32> {
+        let count = |name: &TopicName| {
+            let known = self.metadata.topics.get(name);
+            let partitions = known.map_or(0, |topic| topic.partitions.len());
+            (name.clone(), i32::try_from(partitions).unwrap_or(i32::MAX))
+        };
+        topics.map(count).collect()
+    }
+
+    fn rebalance(&self) -> Rebalance {
+        let all = self.config.assignors.iter().map(|assignor| assignor.rebalance());
+        all.min().unwrap_or(Rebalance::Eager)
+    }
+
+    /// A new plan is wanted.
+    fn rejoin(&mut self, now: Instant) {
+        self.wants_join = true;
+        if !self.releasing.is_empty() {
+            return;
+        }
+        if self.rebalance() == Rebalance::Eager && !self.owned.is_empty() {
+            self.release(self.owned.clone());
+        } else {
+            self.join(now);
+        }
+    }
+
+    fn release(&mut self, partitions: BTreeSet<TopicPartition>) {
+        let all = partitions.iter().cloned().collect();
+        self.releasing.extend(partitions);
+        self.outputs.push_back(Output::Revoked(all));
+    }
+
+    /// Sends a heartbeat, unless one is on its way.
+    fn beat(&mut self, now: Instant) {
+        self.pulse.due = Some(now.after(self.config.heartbeat_interval));
+        if self.pulse.awaiting.is_none() {
+            let request = Request::Heartbeat(self.who());
+            self.pulse.awaiting = Some(self.ask(request));
+        }
+    }
+
+    fn handle_beat(&mut self, now: Instant, sent: Instant, answer: Answer) {
+        match answer {
+            Answer::Beat(0) => {
+                self.backoff.succeed();
+                self.valid_from(sent);
+            }
+            Answer::Beat(code @ code::REBALANCE_IN_PROGRESS) => {
+                // The coordinator counts it as a sign of life.
+                self.valid_from(sent);
+                self.judge_if_stable(now, code);
+            }
+            Answer::Beat(code) => self.judge_if_stable(now, code),
+            Answer::Joined(_) | Answer::Synced(_) | Answer::Left | Answer::Unreachable => {
+                self.judge_if_stable(now, code::COORDINATOR_NOT_AVAILABLE);
+            }
+        }
+    }
+
+    /// While we join or sync, the answer to that says all there is to say.
+    fn judge_if_stable(&mut self, now: Instant, code: i16) {
+        if matches!(self.state, State::Stable) {
+            self.judge(now, code);
+        }
+    }
+
+    fn valid_from(&mut self, sent: Instant) {
+        let until = sent.after(self.config.session_timeout);
+        self.outputs.push_back(Output::ValidUntil(until));
+    }
+
+    /// Table. What an error about the membership means to a stable member.
+    fn judge(&mut self, now: Instant, code: i16) {
+        match code {
+            code::REBALANCE_IN_PROGRESS => self.rejoin(now),
+            code::ILLEGAL_GENERATION | code::UNKNOWN_MEMBER_ID | code::GROUP_ID_NOT_FOUND => {
+                self.lose(now, code);
+            }
+            code::FENCED_INSTANCE_ID
+            | code::GROUP_AUTHORIZATION_FAILED
+            | code::INVALID_GROUP_ID
+            | code::UNSUPPORTED_VERSION => self.fail(code),
+            code::COORDINATOR_NOT_AVAILABLE | code::NOT_COORDINATOR => {
+                self.outputs.push_back(Output::WrongCoordinator);
+                self.beat_again(now);
+            }
+            _ => self.beat_again(now),
+        }
+    }
+
+    /// The beat went wrong for a reason that passes: try soon, not only at the next interval.
+    fn beat_again(&mut self, now: Instant) {
+        let soon = now.after(self.backoff.fail(&mut self.rng));
+        self.pulse.due = Some(self.pulse.due.map_or(soon, |due| due.min(soon)));
+    }
+
+    /// The group went on without us.
+    fn lose(&mut self, now: Instant, code: i16) {
+        self.drop_all(code);
+        self.generation = NO_GENERATION;
+        if code != code::ILLEGAL_GENERATION {
+            self.member = "".into();
+        }
+        self.join(now);
+    }
+
+    fn drop_all(&mut self, code: i16) {
+        self.releasing.clear();
+        self.had.clear();
+        self.plan_of = None;
+        if !std::mem::take(&mut self.owned).is_empty() {
+            self.outputs.push_back(Output::Lost { code });
+        }
+    }
+
+    fn fail(&mut self, code: i16) {
+        self.drop_all(code);
+        self.state = State::Over;
+        self.pulse = Pulse::default();
+        self.outputs.push_back(Output::Fatal { code });
+    }
+
+    fn end(&mut self) {
+        self.state = State::Over;
+        self.pulse = Pulse::default();
+        self.outputs.push_back(Output::Left);
+    }
+
+    fn handle_synced(&mut self, now: Instant, sent: Instant, rebalance: Rebalance, answer: Answer) {
+        match answer {
+            Answer::Synced(Synced { code: 0, assignment }) => {
+                self.backoff.succeed();
+                self.state = State::Stable;
+                self.wants_join = false;
+                self.valid_from(sent);
+                let assigned = self.read(assignment);
+                self.take_over(now, rebalance, assigned);
+            }
+            Answer::Synced(Synced { code, .. }) => self.handle_join_error(now, code),
+            Answer::Joined(_) | Answer::Beat(_) | Answer::Left | Answer::Unreachable => {
+                self.handle_join_error(now, code::COORDINATOR_NOT_AVAILABLE);
+            }
+        }
+    }
+
+    /// Our part of the plan. What is malformed or unasked for is left out and told.
+    fn read(&mut self, assignment: bytes::Bytes) -> BTreeSet<TopicPartition> {
+        let assigned = match Assignment::decode(assignment) {
+            Ok(assigned) => assigned.partitions,
+            Err(error) => {
+                let why = error.to_string().into();
+                self.outputs.push_back(Output::Trouble(Trouble::BadAssignment { why }));
+                Vec::new()
+            }
+        };
+        let (ours, foreign): (BTreeSet<_>, BTreeSet<_>) = assigned
+            .into_iter()
+            .partition(|tp| 0 <= tp.partition && self.config.wish.wants(&tp.topic));
+        let troubles = foreign.into_iter().map(|tp| Output::Trouble(Trouble::Unasked { tp }));
+        self.outputs.extend(troubles);
+        ours
+    }
+
+    fn take_over(
+        &mut self,
+        now: Instant,
+        rebalance: Rebalance,
+        assigned: BTreeSet<TopicPartition>,
+    ) {
+        let gained: Vec<_> = assigned.difference(&self.owned).cloned().collect();
+        let revoked: BTreeSet<_> = self.owned.difference(&assigned).cloned().collect();
+        debug_assert!(
+            rebalance == Rebalance::Cooperative || self.owned.is_empty(),
+            "eager members have nothing while they join"
+        );
+        self.owned.extend(gained.iter().cloned());
+        self.had = assigned;
+        if !gained.is_empty() {
+            self.outputs.push_back(Output::Gained(gained));
+        }
+        if !revoked.is_empty() {
+            self.wants_join = true;
+            self.release(revoked);
+        } else if self.is_outdated() {
+            self.rejoin(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! What a membership in a group says and hears, whichever protocol it speaks.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use forebay_protocol::types::{TopicName, TopicPartition};
+
+use super::assignor::Assignor;
+use crate::backoff;
+use crate::cluster::metadata::Metadata;
+use crate::time::Instant;
+
+/// What a member needs to know from the start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which topics.
+    pub wish: Wish,
+    /// `session.timeout.ms`: silence after which the coordinator takes the member for dead.
+    pub session_timeout: Duration,
+    /// `heartbeat.interval.ms`.
+    pub heartbeat_interval: Duration,
+    /// `max.poll.interval.ms`: how long the group waits for a member while partitions move.
+    pub rebalance_timeout: Duration,
+    /// `group.instance.id`: makes the member a static one.
+    pub instance: Option<Arc<str>>,
+    /// `client.rack`.
+    pub rack: Option<Arc<str>>,
+    /// Assignors of the classic protocol, the best liked first; not empty.
+    pub assignors: Vec<Arc<dyn Assignor>>,
+    /// Delays between questions that fail.
+    pub retry: backoff::Config,
+}
+
+/// Which topics a member wants.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// These, whether they exist or not.
+    Topics(BTreeSet<TopicName>),
+    /// All that exist and match.
+    Matching(Arc<dyn Matches>),
+}
+
+/// Says which topics are wanted; must give the same answer for the same name always.
+pub trait Matches: fmt::Debug + Send + std::marker::Sync {
+    /// Whether this one is.
+    fn wants(&self, topic: &str) -> bool;
+}
+
+impl Wish {
+    /// The topics that are wanted now.
+    #[must_use]
+    pub fn topics(&self, metadata: &Metadata) -> BTreeSet<TopicName> {
+        match self {
+            Self::Topics(topics) => topics.clone(),
+            Self::Matching(matches) => {
+                let known =
+                    metadata.topics.iter().filter(|(_, topic)| !topic.partitions.is_empty());
+                let names = known.map(|(name, _)| name);
+                names.filter(|name| matches.wants(name.as_str())).cloned().collect()
+            }
+        }
+    }
+
+    /// Whether partitions of this topic may be ours.
+    #[must_use]
+    pub fn wants(&self, topic: &TopicName) -> bool {
+        match self {
+            Self::Topics(topics) => topics.contains(topic),
+            Self::Matching(matches) => matches.wants(topic.as_str()),
+        }
+    }
+}
+
+/// As whom a member commits and beats.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// The id that the coordinator gave.
+    pub member: Arc<str>,
+    /// The generation, or the member epoch (KIP-848).
+    pub generation: i32,
+    /// `group.instance.id` of a static member.
+    pub instance: Option<Arc<str>>,
+}
+
+/// Which request an answer belongs to; answers to requests of the past are dropped.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Stamp(pub u64);
+
+/// A request to the coordinator.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// `JoinGroup`: answered when all members have joined, or the rebalance timeout passed.
+    Join(Join),
+    /// `SyncGroup`: answered when the leader has made a plan.
+    Sync(Sync),
+    /// `Heartbeat`.
+    Heartbeat(Identity),
+    /// `LeaveGroup`.
+    Leave(Identity),
+}
+
+/// `JoinGroup`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Join {
+    /// As whom; an empty member id the first time.
+    pub member: Arc<str>,
+    /// `group.instance.id`.
+    pub instance: Option<Arc<str>>,
+    /// Silence after which we are dead.
+    pub session_timeout: Duration,
+    /// How long the others wait for us to join again.
+    pub rebalance_timeout: Duration,
+    /// Assignors and what we tell each, the best liked first.
+    pub protocols: Vec<(Arc<str>, Bytes)>,
+}
+
+/// `SyncGroup`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sync {
+    /// As whom.
+    pub identity: Identity,
+    /// The assignor that the group agreed on.
+    pub protocol: Arc<str>,
+    /// The leader's plan, by member id; empty from the others.
+    pub plan: Vec<(Arc<str>, Bytes)>,
+}
+
+/// What a coordinator answered to `JoinGroup`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Joined {
+    /// Kafka's error code; 0 is success.
+    pub code: i16,
+    /// The new generation.
+    pub generation: i32,
+    /// The assignor that the group agreed on.
+    pub protocol: Arc<str>,
+    /// The leader's member id.
+    pub leader: Arc<str>,
+    /// Our member id.
+    pub member: Arc<str>,
+    /// All members with what they told the assignor; empty unless we lead.
+    pub members: Vec<JoinedMember>,
+    /// We lead, and the plan of before stands (KIP-814).
+    pub keeps_plan: bool,
+}
+
+/// A member as the coordinator describes it to the leader.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct JoinedMember {
+    /// Its member id.
+    pub id: Arc<str>,
+    /// `group.instance.id`.
+    pub instance: Option<Arc<str>>,
+    /// Its subscription, as it wrote it.
+    pub subscription: Bytes,
+}
+
+/// What a coordinator answered to `SyncGroup`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Synced {
+    /// Kafka's error code; 0 is success.
+    pub code: i16,
+    /// Our part of the plan, as the leader wrote it.
+    pub assignment: Bytes,
+}
+
+/// An answer to a [`Request`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// To [`Request::Join`].
+    Joined(Joined),
+    /// To [`Request::Sync`].
+    Synced(Synced),
+    /// To [`Request::Heartbeat`]: Kafka's error code.
+    Beat(i16),
+    /// To [`Request::Leave`].
+    Left,
+    /// None came: the connection failed, or the coordinator cannot be found now.
+    Unreachable,
+}
+
+/// What a membership asks of the world.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Output {
+    /// Ask the coordinator.
+    Ask(Stamp, Request),
+    /// The coordinator is no longer where it was thought to be.
+    WrongCoordinator,
+    /// The leader needs to know of these topics.
+    WantTopics(BTreeSet<TopicName>),
+    /// These are ours from now on.
+    Gained(Vec<TopicPartition>),
+    /// Give these up in good order and say `handle_released`.
+    Revoked(Vec<TopicPartition>),
+    /// Nothing is ours any more, and nothing may be committed: Kafka's error code that said so.
+    Lost {
+        /// Kafka's error code.
+        code: i16,
+    },
+    /// The coordinator will not take us for dead before this, by the clock that counts suspension.
+    ValidUntil(Instant),
+    /// This member cannot be one of the group: Kafka's error code.
+    Fatal {
+        /// Kafka's error code.
+        code: i16,
+    },
+    /// Something is wrong that does not end the membership.
+    Trouble(Trouble),
+    /// After `handle_leave`: we are no member any more.
+    Left,
+}
+
+/// What went wrong between members.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Trouble {
+    /// A member's subscription is not one: it gets no partitions.
+    BadSubscription {
+        /// Its member id.
+        member: Arc<str>,
+        /// What is wrong with it.
+        why: Arc<str>,
+    },
+    /// The leader sent us what is no assignment: we have nothing until the next plan.
+    BadAssignment {
+        /// What is wrong with it.
+        why: Arc<str>,
+    },
+    /// The leader gave us a partition that we did not ask for: it is left alone.
+    Unasked {
+        /// The partition.
+        tp: TopicPartition,
+    },
+    /// Our assignor made no plan, or a wrong one; all members join again.
+    NoPlan {
+        /// What it said.
+        why: Arc<str>,
+    },
+    /// The group agreed on an assignor that we did not offer.
+    UnknownProtocol {
+        /// Its name.
+        protocol: Arc<str>,
+    },
+}
