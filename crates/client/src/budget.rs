@@ -8,6 +8,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
+/// Part of a budget that fetches leave for copies: one in so many.
+const COPY_PART: usize = 16;
+/// The most that is left for copies, in bytes.
+const COPY_MOST: usize = 2 << 20;
+
 /// Shared by all that hold bytes; clones are the same budget.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<Inner>);
@@ -22,6 +27,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     used: usize,
+    /// What of it was taken for bytes that have not come yet.
+    reserved: usize,
     peak: usize,
 }
 
@@ -30,6 +37,16 @@ struct State {
 pub struct Lease {
     budget: Budget,
     bytes: usize,
+    purpose: Purpose,
+}
+
+/// What a lease is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Purpose {
+    /// Bytes that may come.
+    Coming,
+    /// Bytes that are there.
+    Here,
 }
 
 impl Budget {
@@ -63,6 +80,12 @@ impl Budget {
         self.state(|state| state.used)
     }
 
+    /// Bytes in use now for what may come: reserved for fetches, and not filled yet.
+    #[must_use]
+    pub fn reserved(&self) -> usize {
+        self.state(|state| state.reserved)
+    }
+
     /// Most bytes that were ever in use at once.
     #[must_use]
     pub fn peak(&self) -> usize {
@@ -72,40 +95,64 @@ impl Budget {
     /// Takes `bytes` if there is room.
     #[must_use]
     pub fn try_take(&self, bytes: usize) -> Option<Lease> {
+        self.take_for(Purpose::Here, bytes)
+    }
+
+    /// Reserves `bytes` for what may come, if there is room beside what is kept for copies.
+    #[must_use]
+    pub fn try_reserve(&self, bytes: usize) -> Option<Lease> {
+        self.take_for(Purpose::Coming, bytes)
+    }
+
+    fn take_for(&self, purpose: Purpose, bytes: usize) -> Option<Lease> {
+        let most = match purpose {
+            Purpose::Coming => self.most_reserved(),
+            Purpose::Here => self.0.total,
+        };
         let has_room = self.state(|state| {
-            let fits = state.used.saturating_add(bytes) <= self.0.total;
+            let fits = state.used.saturating_add(bytes) <= most;
             if fits {
-                state.take(bytes);
+                state.take(purpose, bytes);
             }
             fits
         });
-        has_room.then(|| Lease { budget: self.clone(), bytes })
+        has_room.then(|| Lease { budget: self.clone(), bytes, purpose })
     }
 
-    /// Takes `bytes` when there is room. A request for more than the whole budget is met when
+    /// Reserves `bytes` for what may come, when there is room. A request for more than there can be is met when
     /// nothing else is in use, so that no one waits for ever.
     ///
     /// Cancel safe: nothing is taken when the future is dropped.
-    pub async fn take(&self, bytes: usize) -> Lease {
+    pub async fn reserve(&self, bytes: usize) -> Lease {
         loop {
             let freed = self.0.freed.notified();
             tokio::pin!(freed);
             freed.as_mut().enable();
-            if let Some(lease) = self.try_take(bytes) {
+            if let Some(lease) = self.try_reserve(bytes) {
                 return lease;
             }
-            if self.0.total < bytes && self.used() == 0 {
-                return self.overdraw(bytes);
+            if self.most_reserved() < bytes && self.used() == 0 {
+                return self.overdraw_for(Purpose::Coming, bytes);
             }
             freed.await;
         }
     }
 
+    /// Fetches leave a little: what slow records pin can only be copied out, and freed, as long as
+    /// there is room for the copy.
+    fn most_reserved(&self) -> usize {
+        self.0.total - (self.0.total / COPY_PART).min(COPY_MOST)
+    }
+
     /// Takes `bytes` whether there is room or not: for what has arrived already.
     #[must_use]
     pub fn overdraw(&self, bytes: usize) -> Lease {
-        self.state(|state| state.take(bytes));
-        Lease { budget: self.clone(), bytes }
+        self.overdraw_for(Purpose::Here, bytes)
+    }
+
+    fn overdraw_for(&self, purpose: Purpose, bytes: usize) -> Lease {
+        self.state(|state| state.take(purpose, bytes));
+        Lease { budget: self.clone(), bytes, purpose }
     }
 
     /// Waits until something is given back. Cancel safe.
@@ -119,8 +166,11 @@ impl Budget {
 }
 
 impl State {
-    const fn take(&mut self, bytes: usize) {
+    fn take(&mut self, purpose: Purpose, bytes: usize) {
         self.used = self.used.saturating_add(bytes);
+        if purpose == Purpose::Coming {
+            self.reserved = self.reserved.saturating_add(bytes);
+        }
         if self.peak < self.used {
             self.peak = self.used;
         }
@@ -134,17 +184,20 @@ impl Lease {
         self.bytes
     }
 
-    /// Adds another lease of the same budget to this one.
-    pub fn merge(&mut self, mut other: Self) {
+    /// Adds another lease of the same budget and purpose to this one.
+    pub(crate) fn merge(&mut self, mut other: Self) {
         self.bytes += std::mem::take(&mut other.bytes);
     }
 
-    /// A lease of `bytes`, cut from this one as far as it reaches; the rest is overdrawn, since
-    /// what is asked for has arrived already.
+    /// A lease of `bytes` that are there, cut from this one as far as it reaches; the rest is
+    /// overdrawn, since what is asked for has arrived already.
     #[must_use]
     pub fn split(&mut self, bytes: usize) -> Self {
         let own = bytes.min(self.bytes);
         self.bytes -= own;
+        if self.purpose == Purpose::Coming {
+            self.budget.state(|state| state.reserved = state.reserved.saturating_sub(own));
+        }
         let mut lease = self.budget.overdraw(bytes - own);
         lease.bytes = bytes;
         lease
@@ -154,7 +207,11 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if 0 < self.bytes {
-            self.budget.state(|state| state.used = state.used.saturating_sub(self.bytes));
+            let coming = if self.purpose == Purpose::Coming { self.bytes } else { 0 };
+            self.budget.state(|state| {
+                state.used = state.used.saturating_sub(self.bytes);
+                state.reserved = state.reserved.saturating_sub(coming);
+            });
             self.budget.0.freed.notify_waiters();
         }
     }
@@ -178,13 +235,19 @@ mod tests {
     #[test]
     fn a_split_moves_bytes_and_overdraws_what_is_missing() {
         let budget = Budget::new(100);
-        let mut reserved = budget.try_take(50).unwrap();
+        let mut reserved = budget.try_reserve(50).unwrap();
+        assert_eq!((budget.used(), budget.reserved()), (50, 50));
         let chunk = reserved.split(30);
-        assert_eq!((reserved.bytes(), budget.used()), (20, 50));
+        assert_eq!((reserved.bytes(), budget.used(), budget.reserved()), (20, 50, 20));
         let oversized = reserved.split(70);
-        assert_eq!((reserved.bytes(), budget.used()), (0, 100));
+        assert_eq!((reserved.bytes(), budget.used(), budget.reserved()), (0, 100, 0));
         drop((chunk, reserved, oversized));
-        assert_eq!(budget.used(), 0);
+        assert_eq!((budget.used(), budget.reserved()), (0, 0));
+        let mut reserved = budget.try_reserve(10).unwrap();
+        reserved.merge(budget.try_reserve(5).unwrap());
+        assert_eq!(budget.reserved(), 15);
+        drop(reserved);
+        assert_eq!((budget.used(), budget.reserved()), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -193,7 +256,7 @@ mod tests {
         let lease = budget.try_take(100).unwrap();
         let waiting = tokio::spawn({
             let budget = budget.clone();
-            async move { budget.take(10).await.bytes() }
+            async move { budget.reserve(10).await.bytes() }
         });
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(!waiting.is_finished());
@@ -204,7 +267,7 @@ mod tests {
     #[tokio::test]
     async fn more_than_the_whole_budget_is_given_when_nothing_else_is_in_use() {
         let budget = Budget::new(100);
-        assert_eq!(budget.take(500).await.bytes(), 500);
+        assert_eq!(budget.reserve(500).await.bytes(), 500);
         assert_eq!(budget.used(), 0);
     }
 }

@@ -11,7 +11,9 @@
 //! ```
 //!
 //! A share is half the budget divided by the slots that hold anything, so that slow slots together
-//! never keep more than half of it and the fast ones always find room.
+//! never keep more than half of it and the fast ones always find room. In the beginning nobody holds
+//! anything yet, and a slow slot that came first would keep what all will need: until half the
+//! budget has arrived all slots count.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -56,6 +58,10 @@ pub struct Reservoir {
     /// Slots that hold anything.
     filled: u64,
     held: usize,
+    /// Slots that there are.
+    gained: u64,
+    /// Bytes that arrived since the last one was gained.
+    arrived: u64,
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +78,19 @@ impl Reservoir {
     /// An empty reservoir.
     #[must_use]
     pub const fn new(config: Config) -> Self {
-        Self { config, slots: Vec::new(), bytes: 0, filled: 0, held: 0 }
+        Self { config, slots: Vec::new(), bytes: 0, filled: 0, held: 0, gained: 0, arrived: 0 }
+    }
+
+    /// A slot is ours from now on.
+    pub const fn gain(&mut self) {
+        self.gained += 1;
+        self.arrived = 0;
+    }
+
+    /// A slot is no longer ours: drops what it holds.
+    pub fn lose(&mut self, slot: Slot) {
+        self.clear(slot);
+        self.gained = self.gained.saturating_sub(1);
     }
 
     /// A run arrived. Says whether its slot is to be held from now on.
@@ -90,6 +108,7 @@ impl Reservoir {
         queue.runs.push_back(run);
         queue.bytes += bytes;
         self.bytes += bytes;
+        self.arrived = self.arrived.saturating_add(bytes);
         if queue.is_held || queue.bytes <= share {
             return None;
         }
@@ -172,7 +191,10 @@ impl Reservoir {
     /// Most that one slot may hold now, in bytes.
     #[must_use]
     pub fn share(&self) -> u64 {
-        let share = self.config.budget / 2 / (self.filled + 1);
+        let half = self.config.budget / 2;
+        let is_young = self.arrived < half;
+        let sharing = if is_young { self.filled.max(self.gained) } else { self.filled };
+        let share = half / (sharing + 1);
         share.clamp(self.config.share_min, self.config.share_max.max(self.config.share_min))
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! The *door* compares the fence once; behind it everything is current.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -69,7 +69,10 @@ pub struct Shard {
     /// Slots that drain, so that a tick need not visit all.
     draining: Vec<Slot>,
     flush_at: Option<Instant>,
+    /// The share that lanes know of; 0 before the first.
     share_told: u64,
+    /// Lanes that were ever lent a cursor.
+    lanes: BTreeSet<BrokerId>,
     /// Jobs that workers have.
     open: usize,
 }
@@ -89,6 +92,7 @@ impl Shard {
             draining: Vec::new(),
             flush_at: None,
             share_told: 0,
+            lanes: BTreeSet::new(),
             open: 0,
         }
     }
@@ -211,7 +215,11 @@ impl Shard {
             return;
         }
         let tracker = &mut entry.tracker;
-        while self.work.may_open(tracker.open_blocks(), tracker.open_bytes()) {
+        // What is open counts, too: with many slots a full window of each would be the budget.
+        let most = self.reservoir.share() / 2;
+        while self.work.may_open(tracker.open_blocks(), tracker.open_bytes())
+            && (tracker.open_blocks() == 0 || tracker.open_bytes() < most)
+        {
             let Some((run, flow)) = self.reservoir.take(now, slot) else { break };
             if let (Some(Flow::Release), Place::Lent(lane)) = (flow, &entry.place) {
                 let release = LaneOrder::Flow(slot, Flow::Release);
@@ -246,12 +254,8 @@ impl Shard {
             return;
         }
         self.share_told = share;
-        let share = u32::try_from(share / 2).unwrap_or(u32::MAX);
-        let mut lanes: Vec<_> = self.slots.iter().filter_map(|(_, entry)| entry.lane()).collect();
-        lanes.sort_unstable();
-        lanes.dedup();
-        for lane in lanes {
-            self.outputs.push_back(Output::Lane(lane, LaneOrder::Share(share)));
+        for lane in &self.lanes {
+            self.outputs.push_back(Output::Lane(*lane, LaneOrder::Share(ask_of(share))));
         }
     }
 
@@ -362,7 +366,7 @@ impl Shard {
     /// Forgets a partition: its cursor, its runs, its work.
     fn free(&mut self, slot: Slot) {
         self.recall(slot, None);
-        self.reservoir.clear(slot);
+        self.reservoir.lose(slot);
         self.work.release(slot);
         if let Some(entry) = self.slots.remove(slot) {
             self.open = self.open.saturating_sub(entry.tracker.open_blocks());
@@ -430,6 +434,10 @@ impl Shard {
         cursor.leader = leader;
         let cursor = cursor.clone();
         entry.place = Place::Lent(leader.broker);
+        if self.lanes.insert(leader.broker) && 0 < self.share_told {
+            let share = LaneOrder::Share(ask_of(self.share_told));
+            self.outputs.push_back(Output::Lane(leader.broker, share));
+        }
         self.outputs.push_back(Output::Lane(leader.broker, LaneOrder::Lend(cursor)));
         if is_held {
             let hold = LaneOrder::Flow(slot, Flow::Hold);
@@ -492,6 +500,11 @@ impl Shard {
             touched.push(slot);
         }
     }
+}
+
+/// What of its share a slot may bring with one response: two fit, one in work and one on its way.
+fn ask_of(share: u64) -> u32 {
+    u32::try_from(share / 2).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

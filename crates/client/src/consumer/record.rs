@@ -115,6 +115,13 @@ impl OpenBatch {
         }
     }
 
+    /// The same batch over the same bytes at another place.
+    pub(crate) fn with_data(&self, data: Data) -> Self {
+        let is_malformed = AtomicBool::new(self.is_malformed.load(Ordering::Relaxed));
+        let partition = Arc::clone(&self.partition);
+        Self { partition, leased: self.leased, header: self.header, data, is_malformed }
+    }
+
     /// A walk over the records.
     #[inline]
     pub(crate) fn records(&self) -> Records<'_> {

@@ -333,6 +333,7 @@ impl ShardDriver {
             buffered_bytes: self.machine.reservoir().bytes(),
             budget_bytes: budget.total() as u64,
             held_bytes: budget.used() as u64,
+            reserved_bytes: budget.reserved() as u64,
             held_bytes_peak: budget.peak() as u64,
             bytes_read: traffic.bytes_read(),
             bytes_delivered: traffic.bytes_delivered(),

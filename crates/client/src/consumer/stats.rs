@@ -16,6 +16,9 @@ pub struct Stats {
     pub budget_bytes: u64,
     /// Bytes of the budget in use: reserved for fetches, buffered, open, kept by users.
     pub held_bytes: u64,
+    /// Those of them that are reserved for fetches and not filled yet. The others are pinned: memory
+    /// that holds fetched bytes, somebody's or already nobody's.
+    pub reserved_bytes: u64,
     /// Most bytes of the budget that were ever in use at once.
     pub held_bytes_peak: u64,
     /// Bytes read from sockets that fetch.

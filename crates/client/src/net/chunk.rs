@@ -14,17 +14,32 @@ use bytes::{Bytes, BytesMut};
 
 use crate::budget::{Budget, Lease};
 
-/// Bytes of a chunk: large enough that few batches straddle two, small enough to stay in cache
+/// Most bytes of a chunk: large enough that few batches straddle two, small enough to stay in cache
 /// and to be given back soon.
-pub(crate) const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 1 << 20;
+
+/// Least bytes of a chunk.
+const CHUNK_MIN: usize = 128 << 10;
+
+/// A chunk is at most one part in so many of the budget: a few of them that slow records pin must
+/// not be all of it.
+const CHUNK_PART: usize = 32;
 
 /// A read into less room than this is not worth its system call, as long as little has to be moved
 /// to win more.
 const READ_MIN: usize = 64 << 10;
 
-/// Slices larger than this are not copied out of the chunk that they pin: the copy would cost more
-/// than it frees.
-const COPY_MAX: usize = CHUNK * 3 / 4;
+/// Bytes of a chunk under a budget of `total` bytes.
+const fn chunk_size(total: usize) -> usize {
+    let part = total / CHUNK_PART;
+    if CHUNK < part {
+        CHUNK
+    } else if part < CHUNK_MIN {
+        CHUNK_MIN
+    } else {
+        part
+    }
+}
 
 /// Idle chunks that are kept at most; with a small budget fewer, since they count in no budget.
 const IDLE_MAX: usize = 4;
@@ -42,6 +57,8 @@ pub(crate) struct Chunks {
     /// Used up; free when nobody holds a slice any more.
     spent: Vec<BytesMut>,
     idle_max: usize,
+    /// Bytes of each.
+    size: usize,
 }
 
 /// A slice that keeps its chunk's bytes counted as in use.
@@ -61,9 +78,15 @@ impl AsRef<[u8]> for Pinned {
 impl Chunks {
     /// No chunk yet, under a budget of `total` bytes.
     pub(crate) fn new(total: usize) -> Self {
-        let most = total / CHUNK / IDLE_PART;
+        let size = chunk_size(total);
+        let most = total / size / IDLE_PART;
         let idle_max = if most < IDLE_MAX { most } else { IDLE_MAX };
-        Self { current: BytesMut::new(), pin: None, spent: Vec::new(), idle_max }
+        Self { current: BytesMut::new(), pin: None, spent: Vec::new(), idle_max, size }
+    }
+
+    /// Bytes of a chunk, unless a batch needs a larger one.
+    pub(crate) const fn size(&self) -> usize {
+        self.size
     }
 
     /// The buffer to read into and to cut from.
@@ -79,12 +102,12 @@ impl Chunks {
     pub(crate) fn make_room(&mut self, at_least: usize, reserved: &mut Lease) {
         let (filled, spare) = (self.current.len(), self.spare());
         let is_worth_reading = READ_MIN <= spare || READ_MIN < filled;
-        let fits = at_least <= filled + spare || CHUNK <= filled;
+        let fits = at_least <= filled + spare || self.size <= filled;
         if self.pin.is_some() && fits && is_worth_reading && 0 < spare {
             return;
         }
-        let size = at_least.min(filled.saturating_mul(4)).max(CHUNK);
-        let mut next = if size == CHUNK { self.idle() } else { BytesMut::with_capacity(size) };
+        let size = at_least.min(filled.saturating_mul(4)).max(self.size);
+        let mut next = if size == self.size { self.idle() } else { BytesMut::with_capacity(size) };
         next.extend_from_slice(&self.current);
         let spent = std::mem::replace(&mut self.current, next);
         self.pin = Some(Arc::new(reserved.split(size)));
@@ -118,13 +141,13 @@ impl Chunks {
     /// A chunk that nobody holds a slice of, or a new one. The last one used is tried first: it is
     /// the likeliest to be in cache.
     fn idle(&mut self) -> BytesMut {
-        let free = self.spent.iter_mut().rposition(|chunk| chunk.try_reclaim(CHUNK));
+        let free = self.spent.iter_mut().rposition(|chunk| chunk.try_reclaim(self.size));
         match free.map(|index| self.spent.remove(index)) {
             Some(mut chunk) => {
                 chunk.clear();
                 chunk
             }
-            None => BytesMut::with_capacity(CHUNK),
+            None => BytesMut::with_capacity(self.size),
         }
     }
 
@@ -137,11 +160,12 @@ impl Chunks {
     }
 }
 
-/// A copy of a slice that pins a larger chunk, under a lease of its own. `None` when the slice is
-/// so large that the copy would cost more than it frees, or when there is no room for it beside the
-/// chunk.
+/// A copy of a slice that pins a larger chunk, under a lease of its own. `None` when the slice has
+/// three quarters of a chunk, so that the copy would cost more than it frees, or when there is no
+/// room for it beside the chunk.
 pub(crate) fn copy_out(bytes: &Bytes, budget: &Budget) -> Option<Bytes> {
-    let lease = (bytes.len() <= COPY_MAX).then(|| budget.try_take(bytes.len())).flatten()?;
+    let most = chunk_size(budget.total()) / 4 * 3;
+    let lease = (bytes.len() <= most).then(|| budget.try_take(bytes.len())).flatten()?;
     let bytes = Bytes::copy_from_slice(bytes);
     Some(Bytes::from_owner(Pinned { bytes, _pin: Some(Arc::new(lease)) }))
 }

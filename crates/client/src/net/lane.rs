@@ -24,7 +24,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::chunk::{CHUNK, Chunks};
+use super::chunk::Chunks;
 use super::connector::{Connector, Stream};
 use super::socket::handshake;
 use crate::budget::{Budget, Lease};
@@ -211,17 +211,22 @@ impl LaneDriver {
 
     /// Bytes for the next response; `None` when an order came first.
     async fn reserve(&mut self) -> Result<Option<Lease>, Stop> {
-        let wanted = self.machine.response_bytes() as usize + CHUNK;
-        if let Some(reserved) = self.setup.budget.try_take(wanted) {
-            return Ok(Some(reserved));
+        loop {
+            let wanted = self.machine.response_bytes() as usize + self.chunks.size();
+            if let Some(reserved) = self.setup.budget.try_reserve(wanted) {
+                return Ok(Some(reserved));
+            }
+            if !self.machine.handle_no_room() {
+                break;
+            }
         }
-        self.machine.handle_no_room();
-        let least = wanted.min(self.setup.budget.total() / 4).max(ROOM_MIN);
+        // Also with a small budget of which most is pinned the others must go on.
+        let least = (ROOM_MIN + self.chunks.size()).min(self.setup.budget.total() / 8);
         let budget = self.setup.budget.clone();
         tokio::select! {
             biased;
             order = self.orders.recv() => self.hear(order).map(|()| None),
-            reserved = budget.take(least) => Ok(Some(reserved)),
+            reserved = budget.reserve(least) => Ok(Some(reserved)),
         }
     }
 

@@ -191,9 +191,10 @@ impl Lane {
         self.share = bytes;
     }
 
-    /// There was no room in the budget for a response of the size that was wanted.
-    pub fn handle_no_room(&mut self) {
-        self.size.shrink();
+    /// There was no room in the budget for a response of the size that was wanted. Says whether a
+    /// smaller one is wanted now.
+    pub fn handle_no_room(&mut self) -> bool {
+        self.size.shrink()
     }
 
     /// The settings it was made with.

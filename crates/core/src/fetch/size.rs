@@ -114,9 +114,11 @@ impl ResponseSize {
         }
     }
 
-    /// There was no room for a response of this size.
-    pub fn shrink(&mut self) {
-        self.current = (self.current / 2).max(Self::MIN);
+    /// There was no room for a response of this size. Says whether it can be smaller.
+    pub fn shrink(&mut self) -> bool {
+        let before = self.current;
+        self.current = (self.current / 2).max(Self::MIN).min(before);
+        self.current < before
     }
 }
 
@@ -196,9 +198,8 @@ mod tests {
             size.observe(u64::from(size.bytes()));
         }
         assert_eq!(size.bytes(), ResponseSize::MAX);
-        for _ in 0..10 {
-            size.shrink();
-        }
+        let shrunk = (0..10).filter(|_| size.shrink()).count();
+        assert_eq!(shrunk, 5, "8 MiB to 256 KiB, and no further");
         assert_eq!(size.bytes(), ResponseSize::MIN);
     }
 }

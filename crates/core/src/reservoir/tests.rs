@@ -51,6 +51,23 @@ fn many_slow_slots_together_keep_at_most_half_the_budget_before_they_are_held() 
 }
 
 #[test]
+fn until_half_the_budget_has_arrived_every_slot_has_the_share_of_one_among_all() {
+    let mut reservoir = Reservoir::new(config());
+    (0..9).for_each(|_| reservoir.gain());
+    assert_eq!(reservoir.share(), 200, "half of 4000 among nine and one to come");
+    assert_eq!(reservoir.push(NOW, run(0, 201)), Some(Flow::Hold), "it came first");
+    for _ in 0..9 {
+        let _ = reservoir.push(NOW, run(1, 200));
+        let _ = reservoir.take(NOW, Slot(1));
+    }
+    assert_eq!(reservoir.share(), 1000, "now those count that hold anything");
+    reservoir.gain();
+    assert!(reservoir.share() < 200, "until somebody comes");
+    (0..10).for_each(|slot| reservoir.lose(Slot(slot)));
+    assert_eq!((reservoir.share(), reservoir.bytes()), (1000, 0));
+}
+
+#[test]
 fn runs_leave_in_the_order_of_their_arrival() {
     let mut reservoir = Reservoir::new(config());
     for bytes in [3, 1, 2] {

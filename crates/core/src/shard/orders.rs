@@ -62,7 +62,7 @@ impl Shard {
         let leader = gained.leader;
         self.slots.insert(slot, Entry::fresh(gained, fence, worker, cursor));
         self.outputs.push_back(Output::Gained { slot, tp, fence, worker });
-        self.share_told = 0;
+        self.reservoir.gain();
         self.lend(slot, leader);
     }
 

@@ -109,9 +109,14 @@ pub(super) struct OpenRun {
     pub(super) cut: Option<(Position, Ended)>,
     /// What was told of it last.
     pub(super) told: Position,
-    /// How often it was looked at while nothing of it had started.
+    /// How often in a row it was looked at while nothing of it had started; stays at [`STILL`].
     stood: u8,
+    /// Where it stood at the last look.
+    stood_at: Position,
 }
+
+/// Looks after which a job that has not moved stands still.
+const STILL: u8 = 2;
 
 /// What opening batches takes: contexts, buffers and the budget.
 pub(super) struct Opener {
@@ -208,22 +213,35 @@ impl OpenRun {
             cut: None,
             told: next,
             stood: 0,
+            stood_at: next,
         }
     }
 
-    /// A job that stands still is copied out of the chunk that it pins for others.
+    /// A job that stands still is copied out of the chunk that it pins for others, once. What its
+    /// handlers have already still pins it, until they end.
     pub(super) fn copy_out_still(&mut self, budget: &Budget) {
-        let has_begun = self.walk.is_some() || self.next != self.job.run.from;
-        if has_begun || 2 <= self.stood {
+        if self.stood == STILL {
             return;
         }
-        self.stood += 1;
-        if self.stood == 2
-            && let Some(copy) = copy_out(&self.rest, budget)
-        {
-            self.rest = copy.clone();
-            self.job.run.bytes = copy;
+        let has_moved = std::mem::replace(&mut self.stood_at, self.next) != self.next;
+        self.stood = if has_moved { 0 } else { self.stood + 1 };
+        if self.stood == STILL && !is_legacy(&self.job.run.bytes) {
+            self.copy_out(budget);
         }
+    }
+
+    fn copy_out(&mut self, budget: &Budget) {
+        let Some(copy) = copy_out(&self.job.run.bytes, budget) else { return };
+        let rest_at = copy.len().saturating_sub(self.rest.len());
+        self.rest = copy.slice(rest_at..);
+        if let Some(walk) = self.walk.as_mut()
+            && let Data::Plain(bytes) = &walk.batch.data
+        {
+            // The batch in work is the last that was taken off the rest.
+            let batch_at = rest_at.saturating_sub(bytes.len());
+            walk.batch = Arc::new(walk.batch.with_data(Data::Plain(copy.slice(batch_at..rest_at))));
+        }
+        self.job.run.bytes = copy;
     }
 
     /// Gives the next units to `start`, until it breaks.

@@ -14,7 +14,6 @@ use tokio::time::Instant;
 
 use super::{LaneDriver, Stop};
 use crate::budget::Lease;
-use crate::net::chunk::CHUNK;
 use crate::net::connector::Stream;
 
 /// Most bytes of one read: what fits into the cache together with the work on it.
@@ -87,9 +86,9 @@ impl LaneDriver {
         if !self.machine.is_ready() {
             return Ok(false);
         }
-        let wanted = self.machine.response_bytes() as usize + CHUNK;
+        let wanted = self.machine.response_bytes() as usize + self.chunks.size();
         let missing = wanted.saturating_sub(reading.reserved.bytes());
-        let Some(more) = self.setup.budget.try_take(missing) else { return Ok(false) };
+        let Some(more) = self.setup.budget.try_reserve(missing) else { return Ok(false) };
         reading.reserved.merge(more);
         self.ask(reading.stream).await?;
         Ok(true)
