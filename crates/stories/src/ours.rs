@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use forebay::{
     Compression, Consumer, ConsumerBuilder, Context, Delivery, ErrorKind, OffsetReset, Order,
-    Producer, ProducerRecord, Receipt, Record,
+    Producer, ProducerBuilder, ProducerRecord, Receipt, Record,
 };
 
 use crate::peer::{Codec, Topic};
@@ -143,6 +143,11 @@ pub(crate) async fn produce(
     codec: Codec,
     records: impl IntoIterator<Item = Fresh>,
 ) -> Result<Vec<(i32, i64)>, Ending> {
+    produce_by(producer(topic, codec), topic, records).await
+}
+
+/// A producer as [`produce`] uses it.
+pub(crate) fn producer(topic: Topic<'_>, codec: Codec) -> ProducerBuilder {
     let compression = match codec {
         Codec::None => Compression::None,
         Codec::Gzip => Compression::Gzip,
@@ -150,8 +155,16 @@ pub(crate) async fn produce(
         Codec::Lz4 => Compression::Lz4,
         Codec::Zstd => Compression::Zstd,
     };
-    let builder = Producer::builder().bootstrap_servers(topic.bootstrap);
-    let producer = builder.compression(compression).build()?;
+    Producer::builder().bootstrap_servers(topic.bootstrap).compression(compression)
+}
+
+/// As [`produce`], with other settings.
+pub(crate) async fn produce_by(
+    builder: ProducerBuilder,
+    topic: Topic<'_>,
+    records: impl IntoIterator<Item = Fresh>,
+) -> Result<Vec<(i32, i64)>, Ending> {
+    let producer = builder.build()?;
     let mut receipts = Vec::new();
     for record in records {
         receipts.push(send(&producer, topic, &record).await?);
