@@ -18,7 +18,7 @@ use forebay_protocol::types::BrokerId;
 use crate::fence::Start;
 use crate::fetch::cursor::{Cursor, Returned};
 use crate::offsets::tracker::{Frontier, Tracker};
-use crate::orders::{Fault, Leader, Report};
+use crate::orders::{Fault, Report};
 use crate::reservoir::{self, Reservoir};
 use crate::run::{BatchRun, Done, Ended, Flow, Job, Progress};
 use crate::slot::Slot;
@@ -28,10 +28,11 @@ use crate::work::{self, Work, WorkerId};
 pub mod output;
 pub mod slots;
 
+mod cursors;
 mod orders;
 
 use output::{LaneOrder, Output};
-use slots::{Entry, Phase, Place, Slots, Until};
+use slots::{Entry, Phase, Place, Slots};
 
 /// The settings of a shard.
 #[derive(Clone, Copy, Debug)]
@@ -247,18 +248,6 @@ impl Shard {
         self.tell_share();
     }
 
-    /// Tells lanes when the share of a slot changed by a factor, so that they ask for less.
-    fn tell_share(&mut self) {
-        let share = self.reservoir.share();
-        if share / 2 < self.share_told && self.share_told / 2 < share {
-            return;
-        }
-        self.share_told = share;
-        for lane in &self.lanes {
-            self.outputs.push_back(Output::Lane(*lane, LaneOrder::Share(ask_of(share))));
-        }
-    }
-
     fn progress(&mut self, now: Instant, word: Progress) {
         self.left_worker(&word);
         let Some(entry) = self.slots.fenced(word.slot, word.fence) else { return };
@@ -388,97 +377,6 @@ impl Shard {
         self.recall(slot, Some(at));
     }
 
-    /// Asks for a slot's cursor back; a cursor at rest goes on at `restart` at once.
-    fn recall(&mut self, slot: Slot, restart: Option<Frontier>) {
-        let Some(entry) = self.slots.entry(slot) else { return };
-        let fence = entry.fence;
-        match &mut entry.place {
-            Place::Lent(lane) => {
-                let from = *lane;
-                entry.place = Place::Recalled { from, leader: entry.leader, restart };
-                self.outputs.push_back(Output::Lane(from, LaneOrder::Recall(slot)));
-            }
-            Place::Recalled { restart: pending, .. } => *pending = restart.or(*pending),
-            Place::Resting { cursor, until } => {
-                if let Some(at) = restart {
-                    (cursor.position, cursor.position_epoch) = (at.position, at.epoch);
-                    cursor.fence = fence;
-                    if *until == Until::Seek {
-                        *until = Until::Leader;
-                    }
-                }
-                let leader = entry.leader;
-                self.lend(slot, leader);
-            }
-        }
-    }
-
-    /// A recalled cursor is back.
-    fn go_on(&mut self, mut cursor: Cursor, leader: Option<Leader>, restart: Option<Frontier>) {
-        let slot = cursor.slot;
-        let Some(entry) = self.slots.entry(slot) else { return };
-        cursor.fence = entry.fence;
-        if let Some(at) = restart {
-            (cursor.position, cursor.position_epoch) = (at.position, at.epoch);
-        }
-        entry.place = Place::Resting { cursor, until: Until::Leader };
-        self.lend(slot, leader);
-    }
-
-    /// Lends a resting cursor to its leader's lane.
-    fn lend(&mut self, slot: Slot, leader: Option<Leader>) {
-        let is_held = self.reservoir.is_held(slot);
-        let Some(entry) = self.slots.entry(slot) else { return };
-        let Some(leader) = leader.filter(|_| entry.phase == Phase::Running) else { return };
-        let Place::Resting { cursor, until: Until::Leader } = &mut entry.place else { return };
-        cursor.leader = leader;
-        let cursor = cursor.clone();
-        entry.place = Place::Lent(leader.broker);
-        if self.lanes.insert(leader.broker) && 0 < self.share_told {
-            let share = LaneOrder::Share(ask_of(self.share_told));
-            self.outputs.push_back(Output::Lane(leader.broker, share));
-        }
-        self.outputs.push_back(Output::Lane(leader.broker, LaneOrder::Lend(cursor)));
-        if is_held {
-            let hold = LaneOrder::Flow(slot, Flow::Hold);
-            self.outputs.push_back(Output::Lane(leader.broker, hold));
-        }
-    }
-
-    /// A lane could not go on.
-    fn give_back(&mut self, cursor: Cursor, why: Returned) {
-        let slot = cursor.slot;
-        let Some(entry) = self.slots.entry(slot) else { return };
-        let (tp, gain, tried) = (entry.tp.clone(), entry.fence.gain, Some(cursor.leader));
-        let (position, position_epoch) = (cursor.position, cursor.position_epoch);
-        entry.watermarks = cursor.watermarks;
-        let until =
-            if matches!(why, Returned::NeedsReset(_)) { Until::Seek } else { Until::Leader };
-        entry.place = Place::Resting { cursor, until };
-        let report = match why {
-            Returned::Recalled => return,
-            Returned::LeaderStale(hint) => {
-                entry.leader = None;
-                Report::LeaderStale { tp, gain, tried, hint }
-            }
-            Returned::NeedsReset(cause) => {
-                Report::NeedsReset { tp, gain, position, position_epoch, cause }
-            }
-            Returned::Fault(fault) => return self.stop_after_work(slot, fault),
-        };
-        self.outputs.push_back(Output::Report(report));
-    }
-
-    /// Fetching cannot go on; what was fetched before is still handed out.
-    fn stop_after_work(&mut self, slot: Slot, fault: Fault) {
-        let Some(entry) = self.slots.entry(slot) else { return };
-        let (tp, gain) = (entry.tp.clone(), entry.fence.gain);
-        if let Place::Resting { until, .. } = &mut entry.place {
-            *until = Until::Seek;
-        }
-        self.outputs.push_back(Output::Report(Report::Stopped { tp, gain, fault }));
-    }
-
     fn flush(&mut self) {
         for slot in std::mem::take(&mut self.touched) {
             let Some(entry) = self.slots.entry(slot) else { continue };
@@ -500,11 +398,6 @@ impl Shard {
             touched.push(slot);
         }
     }
-}
-
-/// What of its share a slot may bring with one response: two fit, one in work and one on its way.
-fn ask_of(share: u64) -> u32 {
-    u32::try_from(share / 2).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use forebay_protocol::types::{LeaderEpoch, Offset, Position, TopicPartition, Uui
 
 use super::*;
 use crate::fence::Gain;
+use crate::orders::Leader;
 use crate::orders::{Order, ResetCause};
 use crate::run::{BlockNumber, Watermarks};
 
