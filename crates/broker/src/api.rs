@@ -1,5 +1,6 @@
 //! Table. Which handler answers which API; each has a file of its own, named after it.
 
+mod alter_configs;
 mod api_versions;
 mod configs;
 mod create_partitions;
@@ -7,6 +8,8 @@ mod create_topics;
 mod delete_records;
 mod delete_topics;
 mod describe_cluster;
+mod describe_log_dirs;
+mod elect_leaders;
 pub(crate) mod fetch;
 mod find_coordinator;
 mod init_producer_id;
@@ -16,6 +19,7 @@ mod offset_commit;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod reassignments;
 mod transactions;
 
 use std::time::Duration;
@@ -93,6 +97,13 @@ pub(crate) fn answer(
         ApiKey::CreatePartitions => {
             with(cluster, call, reader, create_partitions::create_partitions)
         }
+        ApiKey::AlterConfigs => with(cluster, call, reader, alter_configs::alter_configs),
+        ApiKey::DescribeLogDirs => {
+            with(cluster, call, reader, describe_log_dirs::describe_log_dirs)
+        }
+        ApiKey::ElectLeaders => with(cluster, call, reader, elect_leaders::elect_leaders),
+        ApiKey::AlterPartitionReassignments => with(cluster, call, reader, reassignments::alter),
+        ApiKey::ListPartitionReassignments => with(cluster, call, reader, reassignments::list),
         ApiKey::DescribeCluster => with(cluster, call, reader, describe_cluster::describe_cluster),
         // The table of versions lets nothing else through.
         other => Err(BadRequest::NotOffered(other.code())),

@@ -42,7 +42,7 @@ type Row = (ApiKey, [i16; 5]);
 /// Every API that this broker answers, as the releases' own tables have them. Where Kafka 4.4 goes
 /// on with versions for brokers alone or for a feature that is not offered here (transactions of
 /// KIP-890), the row stops before them.
-const TABLE: [Row; 21] = [
+const TABLE: [Row; 26] = [
     (ApiKey::Produce, [3, 5, 9, 11, 13]),
     (ApiKey::Fetch, [5, 7, 12, 17, 18]),
     (ApiKey::ListOffsets, [2, 2, 6, 9, 11]),
@@ -63,12 +63,17 @@ const TABLE: [Row; 21] = [
     (ApiKey::DescribeConfigs, [0, 1, 4, 4, 4]),
     (ApiKey::CreatePartitions, [-1, 0, 3, 3, 3]),
     (ApiKey::IncrementalAlterConfigs, [-1, -1, 1, 1, 1]),
+    (ApiKey::AlterConfigs, [0, 0, 2, 2, 2]),
+    (ApiKey::DescribeLogDirs, [-1, 0, 2, 4, 5]),
+    (ApiKey::ElectLeaders, [-1, -1, 2, 2, 2]),
+    (ApiKey::AlterPartitionReassignments, [-1, -1, 0, 0, 1]),
+    (ApiKey::ListPartitionReassignments, [-1, -1, 0, 0, 0]),
     (ApiKey::DescribeCluster, [-1, -1, 0, 1, 2]),
 ];
 
 /// Versions that Kafka 4 no longer offers, though this broker still speaks them: the oldest left.
-const RAISED: [(ApiKey, i16); 2] =
-    [(ApiKey::OffsetForLeaderEpoch, 2), (ApiKey::DescribeConfigs, 1)];
+const RAISED: [(ApiKey, i16); 3] =
+    [(ApiKey::OffsetForLeaderEpoch, 2), (ApiKey::DescribeConfigs, 1), (ApiKey::DescribeLogDirs, 1)];
 
 /// What a release offers of one API: the oldest and the newest version.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

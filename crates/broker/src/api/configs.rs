@@ -22,7 +22,7 @@ use crate::code::ErrorCode;
 use crate::connection::Call;
 use crate::topic::{OTHER_CONFIGS, TOPIC_CONFIGS, Topic, TopicRef, default_config};
 
-const TOPIC: i8 = 2;
+pub(super) const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 /// Where a value comes from: set for the topic, or Kafka's default.
 const SET_FOR_TOPIC: i8 = 1;
@@ -98,7 +98,7 @@ fn topic<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Topic, Refusal> {
     cluster.topics.get(name).ok_or_else(missing)
 }
 
-fn no_such_resource(kind: i8) -> Refusal {
+pub(super) fn no_such_resource(kind: i8) -> Refusal {
     let why =
         format!("resources of type {kind} have no settings here: 2 (topic) and 4 (broker) do");
     Refusal::new(ErrorCode::INVALID_REQUEST, why)
