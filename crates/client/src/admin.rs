@@ -1,6 +1,12 @@
 //! Admin: one call, one typed answer. Straight-line code: an admin call has no states.
 
+mod configs;
+mod each;
+mod leaders;
+mod nodes;
 mod offsets;
+mod records;
+mod route;
 mod topics;
 
 use std::future::Future;
@@ -11,7 +17,12 @@ use forebay_core::backoff::{self, Backoff};
 use forebay_core::rng::Rng;
 use forebay_protocol::error_code::{ErrorCode, Refresh};
 
+pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
+pub use each::Each;
+pub use leaders::{Elected, Election, Reassignment};
+pub use nodes::{ClusterDescription, LogDir, Node, ReplicaSize};
 pub use offsets::{CommittedOffset, ListedOffset, OffsetSpec};
+pub use records::DeleteBefore;
 pub use topics::{NewTopic, PartitionDescription, TopicDescription};
 
 use crate::cluster::Cluster;
@@ -20,10 +31,15 @@ use crate::error::Error;
 use crate::net::connector::{Connector, TcpConnector};
 use crate::runtime::Clock;
 
+/// How long a broker may take to do what it was asked for.
+const BROKER_TIMEOUT_MS: i32 = 30_000;
+
 /// Asks and changes a cluster. Cheap to clone; connections close with the last clone.
 ///
-/// Every call is tried again on errors that pass, until `default.api.timeout.ms`. Dropping a call's
-/// future leaves open whether it happened.
+/// Every call is tried again on errors that pass, until `default.api.timeout.ms`; calls about
+/// several things say of [each](Each) what became of it. What changes a cluster is sent to its
+/// controller, what concerns a partition to its leader. Dropping a call's future leaves open
+/// whether it happened.
 #[derive(Clone, Debug)]
 pub struct Admin {
     cluster: Cluster,
@@ -98,3 +114,6 @@ impl Admin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

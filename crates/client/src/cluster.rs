@@ -195,9 +195,23 @@ impl Cluster {
     where
         R: Request<Response: Throttled + Send> + Send + 'static,
     {
+        self.begin(to, make, (0, at_most)).await
+    }
+
+    /// Sends at once what the future then waits for. Cancel safe: the request may still happen.
+    pub(crate) fn begin<R, M>(
+        &self,
+        to: Destination,
+        make: M,
+        accepts: (i16, i16),
+    ) -> impl Future<Output = Result<R::Response, Error>> + Send + use<R, M>
+    where
+        M: Fn(i16) -> R + Send + 'static,
+        R: Request<Response: Throttled + Send> + Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        self.send(to, make, (0, at_most), move |result| drop(reply.send(result)));
-        answer.await.map_err(|_| Error::Closed)?
+        self.send(to, make, accepts, move |result| drop(reply.send(result)));
+        async move { answer.await.map_err(|_| Error::Closed)? }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Table. Every story there is; each has a file of its own, whose first line is its promise.
 
+mod administer;
 mod every_codec;
 mod exchange;
 mod large_records;
@@ -12,6 +13,7 @@ use crate::story::Story;
 
 /// In the order of the report.
 pub(crate) const STORIES: &[&Story] = &[
+    &administer::STORY,
     &every_codec::STORY,
     &exchange::STORY,
     &resume::STORY,

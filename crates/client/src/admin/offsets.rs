@@ -6,14 +6,20 @@ use std::time::Duration;
 use forebay_core::cluster::Destination;
 use forebay_core::cluster::coordinator::CoordinatorKey;
 use forebay_core::offsets::commit::{Answer, Entry};
-use forebay_core::offsets::start::{Ask, Told, Want};
+use forebay_core::offsets::start::Told;
 use forebay_protocol::error_code::ErrorCode;
+use forebay_protocol::messages as m;
+use forebay_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use forebay_protocol::types::{LeaderEpoch, Offset, Position, TopicPartition};
 
-use super::Admin;
+use super::route::{offered, outcome, topics_of};
+use super::{Admin, Each};
 use crate::config::IsolationLevel;
 use crate::consumer::translate;
 use crate::error::Error;
+
+/// First `ListOffsets` that finds the greatest timestamp.
+const MAX_TIMESTAMP_FROM: i16 = 7;
 
 /// Which offset of a partition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -25,6 +31,10 @@ pub enum OffsetSpec {
     Latest,
     /// The first record not older than this.
     Since(Duration),
+    /// The first record with this timestamp or a later one, in milliseconds since 1970.
+    At(i64),
+    /// The record with the greatest timestamp. Brokers before 3.0 cannot tell.
+    MaxTimestamp,
 }
 
 /// An offset that a leader told.
@@ -35,6 +45,8 @@ pub struct ListedOffset {
     pub offset: Offset,
     /// Its leader epoch; unknown from older brokers.
     pub epoch: LeaderEpoch,
+    /// The record's timestamp in milliseconds since 1970, where a record was asked for by time.
+    pub timestamp: Option<i64>,
 }
 
 /// An offset that a group has committed.
@@ -52,18 +64,40 @@ impl Admin {
     ///
     /// # Errors
     ///
-    /// [`Error::Broker`] for the first partition that fails for good, [`Error::Timeout`].
+    /// For each partition [`Error::Broker`] with Kafka's reason; [`Error::NotOffered`] for
+    /// [`OffsetSpec::MaxTimestamp`] with brokers before 3.0; [`Error::Timeout`].
     pub async fn list_offsets(
         &self,
         partitions: &[TopicPartition],
         spec: OffsetSpec,
-    ) -> Result<BTreeMap<TopicPartition, ListedOffset>, Error> {
-        let mut listed = BTreeMap::new();
-        for tp in partitions {
-            let attempt = || self.try_list(tp, spec);
-            listed.insert(tp.clone(), self.retrying("listing offsets", attempt).await?);
+    ) -> Result<Each<TopicPartition, ListedOffset>, Error> {
+        let timestamp = self.timestamp(spec);
+        let oldest = if spec == OffsetSpec::MaxTimestamp { MAX_TIMESTAMP_FROM } else { 0 };
+        let make = |partitions: &[TopicPartition]| list_request(partitions, timestamp);
+        let attempt = |partitions: Vec<TopicPartition>| async move {
+            let mut each =
+                self.ask_leaders(&partitions, (make, oldest), |answer| listed(&answer)).await?;
+            let told = offered("offsets by the greatest timestamp", "3.0");
+            for result in each.values_mut().filter_map(|result| result.as_mut().err()) {
+                *result = told(result.clone());
+            }
+            Ok(each)
+        };
+        self.each("listing offsets", partitions.iter().cloned(), attempt).await
+    }
+
+    /// Kafka's number for what is asked: a time, or what stands for one.
+    fn timestamp(&self, spec: OffsetSpec) -> i64 {
+        match spec {
+            OffsetSpec::Latest => -1,
+            OffsetSpec::Earliest => -2,
+            OffsetSpec::MaxTimestamp => -3,
+            OffsetSpec::At(millis) => millis.max(0),
+            OffsetSpec::Since(age) => {
+                let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+                self.clock.wall_millis().saturating_sub(age).max(0)
+            }
         }
-        Ok(listed)
     }
 
     /// What `group` has committed for `partitions`; those without a commit are left out.
@@ -91,22 +125,6 @@ impl Admin {
         offsets: &BTreeMap<TopicPartition, Position>,
     ) -> Result<(), Error> {
         self.retrying("committing offsets", || self.try_commit(group, offsets)).await
-    }
-
-    async fn try_list(&self, tp: &TopicPartition, spec: OffsetSpec) -> Result<ListedOffset, Error> {
-        let want = match spec {
-            OffsetSpec::Earliest => Want::Earliest,
-            OffsetSpec::Latest => Want::Latest,
-            OffsetSpec::Since(age) => Want::Since(age),
-        };
-        let ask = Ask { tp: tp.clone(), epoch: LeaderEpoch::UNKNOWN, want };
-        let now = self.clock.wall_millis();
-        let body = translate::list_offsets(&[ask], IsolationLevel::ReadUncommitted, now);
-        let to = Destination::Leader(tp.clone());
-        let answer = self.cluster.request(to, body, i16::MAX).await?;
-        let told = translate::listed(&answer);
-        let Told { offset, epoch, .. } = one("ListOffsets", tp, told)?;
-        Ok(ListedOffset { offset, epoch })
     }
 
     async fn try_committed(
@@ -173,8 +191,35 @@ impl Admin {
     }
 }
 
-fn one(api: &'static str, tp: &TopicPartition, told: Vec<Told>) -> Result<Told, Error> {
-    let told = told.into_iter().find(|told| told.tp == *tp);
-    let code = told.as_ref().map_or(-1, |told| told.code);
-    told.filter(|_| code == 0).ok_or_else(|| Error::broker(api, tp.to_string(), code))
+fn list_request(partitions: &[TopicPartition], timestamp: i64) -> m::ListOffsetsRequest {
+    let topics = topics_of(partitions).into_iter().map(|(topic, partitions)| {
+        let partitions = partitions.into_iter().map(|partition_index| ListOffsetsPartition {
+            partition_index,
+            timestamp,
+            ..Default::default()
+        });
+        ListOffsetsTopic { name: topic.as_str().into(), partitions: partitions.collect() }
+    });
+    m::ListOffsetsRequest {
+        replica_id: -1,
+        isolation_level: IsolationLevel::ReadUncommitted.to_wire(),
+        topics: topics.collect(),
+        ..Default::default()
+    }
+}
+
+fn listed(answer: &m::ListOffsetsResponse) -> Each<TopicPartition, ListedOffset> {
+    let results = answer.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|it| {
+            let tp = TopicPartition::new(topic.name.as_str(), it.partition_index);
+            let told = outcome("ListOffsets", &tp, it.error_code, None);
+            let offset = ListedOffset {
+                offset: Offset(it.offset),
+                epoch: LeaderEpoch(it.leader_epoch),
+                timestamp: (0 <= it.timestamp).then_some(it.timestamp),
+            };
+            (tp, told.map(|()| offset))
+        })
+    });
+    results.collect()
 }

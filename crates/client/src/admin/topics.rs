@@ -1,18 +1,21 @@
-//! Topics: create, delete, list, describe.
+//! Topics: create, delete, list, describe, more partitions.
+
+use std::collections::BTreeMap;
 
 use forebay_core::cluster::Destination;
 use forebay_protocol::error_code::ErrorCode;
 use forebay_protocol::messages as m;
+use forebay_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use forebay_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use forebay_protocol::messages::metadata_request::MetadataRequestTopic;
 use forebay_protocol::messages::metadata_response::MetadataResponseTopic;
 use forebay_protocol::types::{BrokerId, LeaderEpoch, TopicName, Uuid};
 
-use super::Admin;
+use super::each::only;
+use super::route::{offered, outcome};
+use super::{Admin, BROKER_TIMEOUT_MS, Each};
 use crate::error::Error;
 
-/// How long a broker may take to create or delete.
-const BROKER_TIMEOUT_MS: i32 = 30_000;
 /// First `CreateTopics` in which "the broker's default" can be said.
 const DEFAULTS_FROM: i16 = 4;
 /// The newest `DeleteTopics` that goes by names alone.
@@ -91,17 +94,31 @@ impl Admin {
     /// [`Error::Broker`] with Kafka's reason, `TOPIC_ALREADY_EXISTS` among them;
     /// [`Error::Timeout`].
     pub async fn create_topic(&self, topic: &NewTopic) -> Result<(), Error> {
-        self.retrying("creating a topic", || self.try_create(topic)).await?;
-        self.retrying("waiting for a new topic", || async {
-            let described = self.try_describe(&topic.name).await?;
-            let ready = described.partitions.iter().all(|it| it.leader.is_some());
-            if ready && !described.partitions.is_empty() {
-                Ok(())
-            } else {
-                Err(unknown(&topic.name))
+        only(self.create_topics(std::slice::from_ref(topic)).await?, &topic.name)
+    }
+
+    /// Creates topics, and waits until the cluster knows their partitions and leaders. When an
+    /// answer is lost on its way, the next try says `TOPIC_ALREADY_EXISTS` of what it created.
+    ///
+    /// # Errors
+    ///
+    /// For each topic [`Error::Broker`] with Kafka's reason; [`Error::Timeout`] when no broker
+    /// answers.
+    pub async fn create_topics(&self, topics: &[NewTopic]) -> Result<Each<TopicName, ()>, Error> {
+        let names = topics.iter().map(|topic| topic.name.clone());
+        let attempt = |names: Vec<TopicName>| {
+            let asked = topics.iter().filter(|topic| names.contains(&topic.name));
+            self.try_create(asked.cloned().collect())
+        };
+        let mut each = self.each("creating topics", names, attempt).await?;
+        let created = each.iter().filter(|(_, result)| result.is_ok());
+        let created: Vec<_> = created.map(|(name, _)| name.clone()).collect();
+        for name in created {
+            if let Err(error) = self.appears(&name).await {
+                each.insert(name, Err(error));
             }
-        })
-        .await
+        }
+        Ok(each)
     }
 
     /// Deletes a topic.
@@ -110,25 +127,69 @@ impl Admin {
     ///
     /// [`Error::UnknownTopic`], [`Error::Broker`] with Kafka's reason, [`Error::Timeout`].
     pub async fn delete_topic(&self, name: &TopicName) -> Result<(), Error> {
-        let attempt = || async {
+        only(self.delete_topics(std::slice::from_ref(name)).await?, name)
+    }
+
+    /// Deletes topics and their records.
+    ///
+    /// # Errors
+    ///
+    /// For each topic [`Error::UnknownTopic`], or [`Error::Broker`] with Kafka's reason;
+    /// [`Error::Timeout`] when no broker answers.
+    pub async fn delete_topics(&self, names: &[TopicName]) -> Result<Each<TopicName, ()>, Error> {
+        let attempt = |names: Vec<TopicName>| async move {
             let body = m::DeleteTopicsRequest {
-                topic_names: vec![name.as_str().into()],
+                topic_names: names.iter().map(|name| name.as_str().into()).collect(),
                 timeout_ms: BROKER_TIMEOUT_MS,
                 ..Default::default()
             };
             let to = Destination::Controller;
             let answer = self.cluster.request(to, body, DELETE_BY_NAME_AT_MOST).await?;
-            let code = answer.responses.first().map_or(-1, |it| it.error_code);
-            match ErrorCode(code) {
-                ErrorCode::NONE => Ok(()),
-                // Final here: what is to be deleted does not exist.
-                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
-                    Err(Error::UnknownTopic { topic: name.clone() })
-                }
-                _ => Err(Error::broker("DeleteTopics", name.as_str(), code)),
-            }
+            let results = answer.responses.iter().filter_map(|it| {
+                let name = TopicName::from(it.name.as_ref()?.as_str());
+                let words = it.error_message.as_deref();
+                let deleted = outcome("DeleteTopics", &name, it.error_code, words);
+                Some((name.clone(), deleted.map_err(|error| gone(error, &name))))
+            });
+            Ok(results.collect())
         };
-        self.retrying("deleting a topic", attempt).await
+        self.each("deleting topics", names.iter().cloned(), attempt).await
+    }
+
+    /// Gives topics more partitions: so many in total. Records stay where they are, and keys go to
+    /// other partitions from now on.
+    ///
+    /// # Errors
+    ///
+    /// For each topic [`Error::UnknownTopic`], or [`Error::Broker`] with Kafka's reason,
+    /// `INVALID_PARTITIONS` when there are as many already. [`Error::NotOffered`] with brokers
+    /// before 1.0, [`Error::Timeout`] when none answers.
+    pub async fn create_partitions(
+        &self,
+        totals: &BTreeMap<TopicName, i32>,
+    ) -> Result<Each<TopicName, ()>, Error> {
+        let attempt = |names: Vec<TopicName>| async move {
+            let topic = |name: &TopicName| CreatePartitionsTopic {
+                name: name.as_str().into(),
+                count: totals.get(name).copied().unwrap_or(0),
+                assignments: None,
+            };
+            let body = m::CreatePartitionsRequest {
+                topics: names.iter().map(topic).collect(),
+                timeout_ms: BROKER_TIMEOUT_MS,
+                validate_only: false,
+            };
+            let answer = self.cluster.request(Destination::Controller, body, i16::MAX).await;
+            let answer = answer.map_err(offered("adding partitions", "1.0"))?;
+            let results = answer.results.iter().map(|it| {
+                let name = TopicName::from(it.name.as_str());
+                let words = it.error_message.as_deref();
+                let grown = outcome("CreatePartitions", &name, it.error_code, words);
+                (name.clone(), grown.map_err(|error| gone(error, &name)))
+            });
+            Ok(results.collect())
+        };
+        self.each("adding partitions", totals.keys().cloned(), attempt).await
     }
 
     /// All topics, Kafka's own too.
@@ -138,74 +199,127 @@ impl Admin {
     /// [`Error::Timeout`] when no broker answers.
     pub async fn list_topics(&self) -> Result<Vec<TopicDescription>, Error> {
         let attempt = || async {
-            let body = m::MetadataRequest {
-                topics: None,
-                allow_auto_topic_creation: false,
-                ..Default::default()
-            };
-            let answer = self.cluster.request(Destination::Any, body, i16::MAX).await?;
+            let answer = self.cluster.request(Destination::Any, metadata(None), i16::MAX).await?;
             Ok(answer.topics.iter().filter_map(describe).collect())
         };
         self.retrying("listing topics", attempt).await
     }
 
-    /// One topic. A topic that was created a moment ago may not be known yet.
+    /// One topic.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownTopic`], [`Error::Broker`] with Kafka's reason, [`Error::Timeout`].
+    /// [`Error::UnknownTopic`] when no broker has heard of it for two seconds, [`Error::Broker`]
+    /// with Kafka's reason, [`Error::Timeout`].
     pub async fn describe_topic(&self, name: &TopicName) -> Result<TopicDescription, Error> {
-        let described = self.retrying("describing a topic", || self.try_describe(name)).await;
-        match described {
-            Err(error) if error.broker_error() == Some(3) => {
-                Err(Error::UnknownTopic { topic: name.clone() })
+        only(self.describe_topics(std::slice::from_ref(name)).await?, name)
+    }
+
+    /// These topics.
+    ///
+    /// # Errors
+    ///
+    /// For each topic [`Error::UnknownTopic`] when no broker has heard of it for two seconds, or
+    /// [`Error::Broker`] with Kafka's reason; [`Error::Timeout`] when no broker answers.
+    pub async fn describe_topics(
+        &self,
+        names: &[TopicName],
+    ) -> Result<Each<TopicName, TopicDescription>, Error> {
+        let attempt = |names: Vec<TopicName>| async move { self.try_describe(&names).await };
+        let mut each = self.each("describing topics", names.iter().cloned(), attempt).await?;
+        for (name, described) in &mut each {
+            if let Err(error) = described {
+                *error = never_heard_of(error.clone(), name);
             }
-            other => other,
         }
+        Ok(each)
     }
 
-    async fn try_create(&self, topic: &NewTopic) -> Result<(), Error> {
-        let topic = topic.clone();
-        let name = topic.name.clone();
-        let make = move |version| create_request(&topic, version);
+    /// Waits until all partitions of a new topic have leaders.
+    async fn appears(&self, name: &TopicName) -> Result<(), Error> {
+        self.retrying("waiting for a new topic", || async {
+            let described = only(self.try_describe(std::slice::from_ref(name)).await?, name)?;
+            let ready = described.partitions.iter().all(|it| it.leader.is_some());
+            if ready && !described.partitions.is_empty() { Ok(()) } else { Err(unknown(name)) }
+        })
+        .await
+    }
+
+    async fn try_create(&self, topics: Vec<NewTopic>) -> Result<Each<TopicName, ()>, Error> {
+        let make = move |version| create_request(&topics, version);
         let answer = self.cluster.ask(Destination::Controller, make, i16::MAX).await?;
-        let result = answer.topics.first();
-        let code = result.map_or(-1, |it| it.error_code);
-        if code == 0 {
-            return Ok(());
-        }
-        let message = result.and_then(|it| it.error_message.as_ref());
-        let words = message.map(|words| words.as_str().into());
-        Err(Error::broker("CreateTopics", name.as_str(), code).with_message(words))
+        let results = answer.topics.iter().map(|it| {
+            let name = TopicName::from(it.name.as_str());
+            let words = it.error_message.as_deref();
+            (name.clone(), outcome("CreateTopics", &name, it.error_code, words))
+        });
+        Ok(results.collect())
     }
 
-    async fn try_describe(&self, name: &TopicName) -> Result<TopicDescription, Error> {
-        let topic = MetadataRequestTopic { name: Some(name.as_str().into()), ..Default::default() };
-        let body = m::MetadataRequest {
-            topics: Some(vec![topic]),
-            allow_auto_topic_creation: false,
+    /// What any broker says of topics; those it does not mention are unknown.
+    pub(super) async fn try_describe(
+        &self,
+        names: &[TopicName],
+    ) -> Result<Each<TopicName, TopicDescription>, Error> {
+        let topic = |name: &TopicName| MetadataRequestTopic {
+            name: Some(name.as_str().into()),
             ..Default::default()
         };
+        let body = metadata(Some(names.iter().map(topic).collect()));
         let answer = self.cluster.request(Destination::Any, body, i16::MAX).await?;
-        let topic = answer.topics.first().ok_or_else(|| unknown(name))?;
-        match topic.error_code {
-            0 => describe(topic).ok_or_else(|| unknown(name)),
-            code => Err(Error::broker("Metadata", name.as_str(), code)),
+        let mut each: Each<_, _> =
+            names.iter().map(|name| (name.clone(), Err(unknown(name)))).collect();
+        for topic in &answer.topics {
+            let Some(name) = topic.name.as_ref() else { continue };
+            let name = TopicName::from(name.as_str());
+            let described = outcome("Metadata", &name, topic.error_code, None)
+                .and_then(|()| describe(topic).ok_or_else(|| unknown(&name)));
+            each.insert(name, described);
         }
+        Ok(each)
     }
+}
+
+/// A question about topics, or about all; none of them is created by being asked for.
+fn metadata(topics: Option<Vec<MetadataRequestTopic>>) -> m::MetadataRequest {
+    m::MetadataRequest { topics, allow_auto_topic_creation: false, ..Default::default() }
 }
 
 fn unknown(name: &TopicName) -> Error {
     Error::broker("Metadata", name.as_str(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0)
 }
 
-fn create_request(topic: &NewTopic, version: i16) -> m::CreateTopicsRequest {
+/// Final at a controller, which knows all topics: what it does not know does not exist.
+fn gone(error: Error, name: &TopicName) -> Error {
+    if matches!(error, Error::Broker { code: 3, .. }) {
+        return Error::UnknownTopic { topic: name.clone() };
+    }
+    error
+}
+
+/// Also when it was the last thing heard before the time was over.
+fn never_heard_of(error: Error, name: &TopicName) -> Error {
+    match error.broker_error() {
+        Some(3) => Error::UnknownTopic { topic: name.clone() },
+        _ => error,
+    }
+}
+
+fn create_request(topics: &[NewTopic], version: i16) -> m::CreateTopicsRequest {
+    m::CreateTopicsRequest {
+        topics: topics.iter().map(|topic| creatable(topic, version)).collect(),
+        timeout_ms: BROKER_TIMEOUT_MS,
+        ..Default::default()
+    }
+}
+
+fn creatable(topic: &NewTopic, version: i16) -> CreatableTopic {
     let has_defaults = DEFAULTS_FROM <= version;
     let configs = topic.configs.iter().map(|(key, value)| CreatableTopicConfig {
         name: key.as_str().into(),
         value: Some(value.as_str().into()),
     });
-    let created = CreatableTopic {
+    CreatableTopic {
         name: topic.name.as_str().into(),
         num_partitions: if has_defaults { topic.partitions } else { topic.partitions.max(1) },
         replication_factor: if has_defaults {
@@ -214,11 +328,6 @@ fn create_request(topic: &NewTopic, version: i16) -> m::CreateTopicsRequest {
             topic.replication_factor.max(1)
         },
         configs: configs.collect(),
-        ..Default::default()
-    };
-    m::CreateTopicsRequest {
-        topics: vec![created],
-        timeout_ms: BROKER_TIMEOUT_MS,
         ..Default::default()
     }
 }

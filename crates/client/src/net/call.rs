@@ -31,9 +31,12 @@ macro_rules! throttled {
 }
 
 throttled! {
-    CreateTopicsResponse DeleteTopicsResponse FindCoordinatorResponse HeartbeatResponse
-    InitProducerIdResponse JoinGroupResponse LeaveGroupResponse ListOffsetsResponse
-    MetadataResponse OffsetCommitResponse OffsetFetchResponse ProduceResponse SyncGroupResponse
+    AlterConfigsResponse AlterPartitionReassignmentsResponse CreatePartitionsResponse
+    CreateTopicsResponse DeleteRecordsResponse DeleteTopicsResponse DescribeConfigsResponse
+    DescribeLogDirsResponse ElectLeadersResponse FindCoordinatorResponse HeartbeatResponse
+    IncrementalAlterConfigsResponse InitProducerIdResponse JoinGroupResponse LeaveGroupResponse
+    ListOffsetsResponse ListPartitionReassignmentsResponse MetadataResponse OffsetCommitResponse
+    OffsetFetchResponse ProduceResponse SyncGroupResponse
 }
 
 /// What to do with the answer, or with its absence.

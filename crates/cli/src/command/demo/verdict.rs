@@ -1,6 +1,8 @@
 //! Did it keep its promises? Each is checked against somebody else's word: the bits that handlers
 //! set, the offsets that the broker tells, the peak that the budget remembers.
 
+use std::collections::BTreeMap;
+
 use forebay::admin::OffsetSpec;
 use serde::Serialize;
 
@@ -66,6 +68,8 @@ fn in_order(check: &Check) -> Promise {
 /// Compares what the group has committed with where the logs end, both asked from the broker.
 async fn committed(stage: &Stage, records: u64) -> Result<Promise, CliError> {
     let ends = stage.admin.list_offsets(&stage.partitions, OffsetSpec::Latest).await?;
+    let ends: BTreeMap<_, _> =
+        ends.into_iter().map(|(tp, end)| end.map(|end| (tp, end))).collect::<Result<_, _>>()?;
     let committed = stage.admin.committed_offsets(&stage.group, &stage.partitions).await?;
     let is_at_end = |tp| {
         let (end, committed) = (ends.get(tp), committed.get(tp));
