@@ -103,11 +103,12 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
     pub(crate) fn new(handler: Arc<H>, setup: Setup) -> Self {
         let count = setup.concurrency.max(1);
         let opener = Opener::new(setup.budget.clone());
+        let cells = Cells::new(count, &setup.budget);
         Self {
             handler,
             setup,
-            cells: Cells::new(count),
-            tickets: (0..count).map(|_| None).collect(),
+            cells,
+            tickets: Vec::new(),
             strands: Vec::new(),
             gained: 0,
             runnable: VecDeque::new(),
@@ -161,6 +162,16 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         }
         if let Some(place) = self.strands.get_mut(slot.index()) {
             *place = Some(strand);
+        }
+    }
+
+    /// Notes what runs or waits in a cell.
+    fn put_ticket(&mut self, cell: usize, ticket: Ticket) {
+        if self.tickets.len() <= cell {
+            self.tickets.resize_with(cell + 1, || None);
+        }
+        if let Some(place) = self.tickets.get_mut(cell) {
+            *place = Some(ticket);
         }
     }
 

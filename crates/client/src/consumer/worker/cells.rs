@@ -4,6 +4,7 @@
 //! ready at once costs no allocation and no wake-up. A future that is not ready stays in its cell;
 //! its waker sets a bit and wakes the worker once.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use tracing::Span;
 
+use crate::budget::{Budget, Lease};
 use crate::consumer::handler::HandlerPanic;
 
 /// A fixed number of places for futures of one type.
@@ -22,9 +24,14 @@ pub(super) struct Cells<F> {
     free: Vec<usize>,
     /// Spans of the futures, for as long as somebody listens: beside them and not around them, so
     /// that nobody pays who does not.
-    spans: Vec<Option<Span>>,
+    spans: BTreeMap<usize, Span>,
     ready: Arc<Ready>,
+    /// Only held: what the cells take of the budget.
+    _lease: Lease,
 }
+
+/// Bytes beside each future: its box, its waker, its ticket and their places.
+const BESIDE: usize = 160;
 
 /// Which cells want to be polled, and who polls them.
 #[derive(Debug, Default)]
@@ -42,17 +49,21 @@ struct CellWaker {
 pub(super) type Polled<T> = Poll<Result<T, HandlerPanic>>;
 
 impl<F: Future> Cells<F> {
-    pub(super) fn new(count: usize) -> Self {
-        let words = count.div_ceil(64);
-        let bits = (0..words).map(|_| AtomicU64::new(0)).collect();
+    /// All of them at once, so that what lives as long as the worker lies together and not between
+    /// buffers that come and go. Handlers that wait hold memory like records that wait, so they
+    /// count in the budget; but only up to a quarter of it, since fetching must go on.
+    pub(super) fn new(count: usize, budget: &Budget) -> Self {
+        let bits = (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let ready = Arc::new(Ready { bits, worker: Mutex::new(None) });
         let waker = |cell| Waker::from(Arc::new(CellWaker { cell, ready: Arc::clone(&ready) }));
+        let bytes = count.saturating_mul(size_of::<Option<F>>() + BESIDE);
         Self {
             cells: (0..count).map(|_| Box::pin(None)).collect(),
             wakers: (0..count).map(waker).collect(),
             free: (0..count).rev().collect(),
-            spans: (0..count).map(|_| None).collect(),
+            spans: BTreeMap::new(),
             ready,
+            _lease: budget.overdraw(bytes.min(budget.total() / 4)),
         }
     }
 
@@ -127,7 +138,7 @@ impl<F: Future> Cells<F> {
         if place.is_none() {
             return Poll::Pending;
         }
-        let span = self.spans.get_mut(cell).and_then(Option::take);
+        let span = if self.spans.is_empty() { None } else { self.spans.remove(&cell) };
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let _entered = span.as_ref().map(Span::enter);
             poll(place, waker)
@@ -161,8 +172,8 @@ impl<F: Future> Cells<F> {
     }
 
     fn keep_span(&mut self, cell: usize, span: Option<Span>) {
-        if let (Some(place), true) = (self.spans.get_mut(cell), span.is_some()) {
-            *place = span;
+        if let Some(span) = span {
+            self.spans.insert(cell, span);
         }
     }
 
@@ -170,7 +181,7 @@ impl<F: Future> Cells<F> {
     pub(super) fn cancel(&mut self, cell: usize) {
         if let Some(place) = self.cells.get_mut(cell) {
             drop(catch_unwind(AssertUnwindSafe(|| place.set(None))));
-            drop(self.spans.get_mut(cell).and_then(Option::take));
+            self.spans.remove(&cell);
             self.free.push(cell);
         }
     }
@@ -248,7 +259,7 @@ mod tests {
     type Boxed = Pin<Box<dyn Future<Output = u32>>>;
 
     fn cells(count: usize) -> Cells<Boxed> {
-        let cells = Cells::new(count);
+        let cells = Cells::new(count, &Budget::new(1 << 20));
         cells.register(Waker::noop());
         cells
     }
@@ -259,7 +270,7 @@ mod tests {
         let cell = cells.peek_free().unwrap();
         let polled = cells.start(cell, || Box::pin(async { 7 }));
         assert!(matches!(polled, Poll::Ready(7)));
-        assert_eq!(cells.free.len(), 2);
+        assert_eq!(cells.free(), 2);
     }
 
     #[test]
@@ -278,7 +289,7 @@ mod tests {
 
         assert_eq!(cells.next_ready(), Some(cell));
         assert!(matches!(cells.poll(cell), Poll::Ready(Ok(9))));
-        assert_eq!((cells.next_ready(), cells.free.len()), (None, 70));
+        assert_eq!((cells.next_ready(), cells.free()), (None, 70));
     }
 
     #[test]
@@ -335,6 +346,18 @@ mod tests {
         assert!(polled.is_pending());
         assert_eq!(Arc::strong_count(&guard), 2);
         cells.cancel(0);
-        assert_eq!((Arc::strong_count(&guard), cells.free.len()), (1, 1));
+        assert_eq!((Arc::strong_count(&guard), cells.free()), (1, 1));
+    }
+
+    #[test]
+    fn cells_count_in_the_budget_up_to_a_quarter_of_it() {
+        let budget = Budget::new(100 << 10);
+        let few: Cells<Boxed> = Cells::new(10, &budget);
+        assert!((10 * BESIDE..20 * BESIDE).contains(&budget.used()), "{}", budget.used());
+        drop(few);
+        let many: Cells<Boxed> = Cells::new(1000, &budget);
+        assert_eq!(budget.used(), 25 << 10);
+        drop(many);
+        assert_eq!(budget.used(), 0);
     }
 }

@@ -123,9 +123,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         ticket.attempt += 1;
         let Some(cell) = self.cells.occupy() else { return };
         self.retries.insert((Instant::now() + wait, cell));
-        if let Some(place) = self.tickets.get_mut(cell) {
-            *place = Some(ticket);
-        }
+        self.put_ticket(cell, ticket);
     }
 
     /// Tries again what has waited long enough.

@@ -251,9 +251,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
     /// A handler has to wait: its cell is taken.
     fn park(&mut self, slot: Slot, strand: &mut Strand, cell: usize, ticket: Started) {
         Self::count_in(strand, &ticket);
-        if let Some(place) = self.tickets.get_mut(cell) {
-            *place = Some(ticket.of(slot));
-        }
+        self.put_ticket(cell, ticket.of(slot));
     }
 
     fn count_in(strand: &mut Strand, ticket: &Started) {
