@@ -9,3 +9,4 @@ pub(crate) mod peer;
 pub(crate) mod pipes;
 pub(crate) mod socket;
 pub(crate) mod traffic;
+mod unsent;

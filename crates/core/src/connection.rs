@@ -55,18 +55,18 @@ pub trait Call {
         (0, i16::MAX)
     }
 
-    /// The whole frame.
+    /// The whole frame, in parts that follow each other.
     ///
     /// # Errors
     ///
     /// [`Fault::Unwritable`] when the version lacks what the request says.
-    fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Bytes, Fault>;
+    fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Vec<Bytes>, Fault>;
 }
 
 /// What the machine asks of the world.
 #[derive(Debug, Eq, PartialEq)]
 pub enum Output<C> {
-    /// Write these bytes.
+    /// Write these bytes, after those that were said before.
     Write(Bytes),
     /// The handshake is done.
     Ready(Versions),
@@ -259,7 +259,7 @@ impl<C: Call> Connection<C> {
             match frame {
                 Ok((version, frame)) => {
                     self.in_flight.sent(version);
-                    self.outputs.push_back(Output::Write(frame));
+                    self.outputs.extend(frame.into_iter().map(Output::Write));
                 }
                 Err(fault) => {
                     let refused = self.in_flight.refuse();

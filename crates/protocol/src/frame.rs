@@ -144,16 +144,16 @@ const fn stranger(prefix: [u8; PREFIX]) -> Option<Stranger> {
     }
 }
 
-/// What `write` writes, behind its length. It is called twice: to count, and to write.
+/// What `write` writes, behind its length, long values in parts of their own. It is called twice: to count, and to write.
 pub(crate) fn framed(
     write: impl Fn(&mut Writer) -> Result<(), EncodeError>,
-) -> Result<Bytes, EncodeError> {
+) -> Result<Writer, EncodeError> {
     let mut counter = Writer::counting();
     write(&mut counter)?;
-    let mut writer = Writer::with_capacity(counter.len() + PREFIX);
+    let mut writer = Writer::with_capacity(counter.copied() + PREFIX);
     writer.i32(counter.frame_len()?);
     write(&mut writer)?;
-    Ok(writer.into_bytes())
+    Ok(writer)
 }
 
 #[cfg(test)]

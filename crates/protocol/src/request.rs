@@ -66,7 +66,7 @@ impl RequestHeader {
     }
 }
 
-/// The whole frame of a request, its length included, in one buffer of exactly its size.
+/// The whole frame of a request, its length included, in one piece.
 ///
 /// # Errors
 /// When the request has a field set that `version` lacks, or null where it may not be.
@@ -76,6 +76,28 @@ pub fn encode<R: Request>(
     correlation_id: i32,
     client_id: Option<&Str>,
 ) -> Result<Bytes, EncodeError> {
+    Ok(write(request, version, correlation_id, client_id)?.into_bytes())
+}
+
+/// As [`encode`], in parts that follow each other: long byte fields are shared and not copied.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_parts<R: Request>(
+    request: &R,
+    version: i16,
+    correlation_id: i32,
+    client_id: Option<&Str>,
+) -> Result<Vec<Bytes>, EncodeError> {
+    Ok(write(request, version, correlation_id, client_id)?.into_parts())
+}
+
+fn write<R: Request>(
+    request: &R,
+    version: i16,
+    correlation_id: i32,
+    client_id: Option<&Str>,
+) -> Result<Writer, EncodeError> {
     let header = RequestHeader::of::<R>(version, correlation_id, client_id.cloned());
     framed(|writer| {
         header.encode(Lengths::of(version, R::FLEXIBLE_FROM), writer)?;

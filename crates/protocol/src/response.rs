@@ -44,7 +44,7 @@ pub fn decode<R: Request>(
     R::Response::decode(&mut reader, version)
 }
 
-/// The whole frame of a response, its length included, in one buffer of exactly its size.
+/// The whole frame of a response, its length included, in one piece.
 ///
 /// # Errors
 /// When the response has a field set that `version` lacks, or null where it may not be.
@@ -53,12 +53,13 @@ pub fn encode<R: Request>(
     version: i16,
     correlation_id: i32,
 ) -> Result<Bytes, EncodeError> {
-    framed(|writer: &mut Writer| {
+    let writer = framed(|writer: &mut Writer| {
         writer.begin("ResponseHeader", version, header_lengths::<R>(version));
         writer.i32(correlation_id);
         writer.tags(&[]);
         response.encode(writer, version)
-    })
+    })?;
+    Ok(writer.into_bytes())
 }
 
 /// Responses of `ApiVersions` have no tagged fields in the header: a client reads them before it

@@ -130,7 +130,7 @@ impl connection::Call for Call {
         self.exchange.accepts()
     }
 
-    fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Bytes, Fault> {
+    fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Vec<Bytes>, Fault> {
         self.exchange.encode(version, correlation, client_id)
     }
 }
@@ -139,7 +139,7 @@ impl connection::Call for Call {
 trait Exchange: Send {
     fn api(&self) -> ApiKey;
     fn accepts(&self) -> (i16, i16);
-    fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Bytes, Fault>;
+    fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Vec<Bytes>, Fault>;
     fn answer(self: Box<Self>, version: i16, frame: Bytes) -> Result<Duration, Fault>;
     fn fail(self: Box<Self>, error: Error);
 }
@@ -163,8 +163,9 @@ where
         self.accepts
     }
 
-    fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Bytes, Fault> {
-        Ok(request::encode(&(self.make)(version), version, correlation, Some(client_id))?)
+    fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Vec<Bytes>, Fault> {
+        let body = (self.make)(version);
+        Ok(request::encode_parts(&body, version, correlation, Some(client_id))?)
     }
 
     fn answer(self: Box<Self>, version: i16, frame: Bytes) -> Result<Duration, Fault> {

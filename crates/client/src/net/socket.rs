@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use forebay_core::connection::{Config, Connection, Fault, Handshake, Output, Step, Versions};
 use forebay_protocol::frame::Frames;
 use forebay_protocol::wire::Str;
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::call::Call;
 use super::connector::Stream;
+use super::unsent::Unsent;
 use crate::error::Error;
 use crate::runtime::Clock;
 
@@ -68,7 +69,7 @@ pub(super) struct Socket<'a, L> {
     connection: Connection<Call>,
     reader: ReadHalf<Stream>,
     writer: WriteHalf<Stream>,
-    unsent: BytesMut,
+    unsent: Unsent,
     listener: &'a mut L,
     clock: Clock,
     ended: Option<Fault>,
@@ -81,7 +82,7 @@ impl<'a, L: Listener> Socket<'a, L> {
             connection: Connection::new(config, clock.now()),
             reader,
             writer,
-            unsent: BytesMut::new(),
+            unsent: Unsent::default(),
             listener,
             clock,
             ended: None,
@@ -101,8 +102,8 @@ impl<'a, L: Listener> Socket<'a, L> {
             let deadline = self.connection.poll_timeout(self.clock.now());
             tokio::select! {
                 biased;
-                written = self.writer.write(&self.unsent), if !self.unsent.is_empty() => {
-                    self.written(written);
+                written = self.writer.write_buf(&mut self.unsent), if self.unsent.has_remaining() => {
+                    self.written(&written);
                 }
                 read = self.reader.read_buf(self.connection.room()) => {
                     used_at = self.clock.boot();
@@ -122,10 +123,9 @@ impl<'a, L: Listener> Socket<'a, L> {
         }
     }
 
-    fn written(&mut self, written: io::Result<usize>) {
-        match written {
-            Ok(count) if 0 < count => self.unsent.advance(count),
-            _ => self.connection.handle_fault(&Fault::Disconnected),
+    fn written(&mut self, written: &io::Result<usize>) {
+        if !matches!(written, Ok(count) if 0 < *count) {
+            self.connection.handle_fault(&Fault::Disconnected);
         }
     }
 
@@ -150,7 +150,7 @@ impl<'a, L: Listener> Socket<'a, L> {
     fn deliver(&mut self) {
         while let Some(output) = self.connection.poll_output() {
             match output {
-                Output::Write(frame) => self.unsent.extend_from_slice(&frame),
+                Output::Write(frame) => self.unsent.push(frame),
                 Output::Ready(_) => self.listener.ready(),
                 Output::Answer { call, version, frame } => match call.answer(version, frame) {
                     Ok(quiet) => self.connection.handle_throttle(self.clock.now(), quiet),

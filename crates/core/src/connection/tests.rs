@@ -14,9 +14,9 @@ impl Call for Ask {
         ApiKey::Metadata
     }
 
-    fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Bytes, Fault> {
+    fn encode(&self, version: i16, correlation: i32, client_id: &Str) -> Result<Vec<Bytes>, Fault> {
         let request = MetadataRequest { topics: Some(Vec::new()), ..Default::default() };
-        Ok(request::encode(&request, version, correlation, Some(client_id))?)
+        Ok(request::encode_parts(&request, version, correlation, Some(client_id))?)
     }
 }
 

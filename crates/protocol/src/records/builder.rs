@@ -109,10 +109,22 @@ impl BatchBuilder {
         }
     }
 
+    /// As [`Self::new`], writing into a buffer that was used before; what it holds is dropped.
+    #[must_use]
+    pub fn with_buffer(limit: usize, buffer: Vec<u8>) -> Self {
+        Self { bytes: buffer, ..Self::new(limit) }
+    }
+
+    /// The buffer, to be used again; without room when the last batch took it along.
+    #[must_use]
+    pub fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Bytes that the batch has now, not packed, its header included.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.bytes.len().max(HEADER_LEN)
+        if self.count == 0 { HEADER_LEN } else { self.bytes.len() }
     }
 
     /// How many records were appended.
@@ -183,6 +195,20 @@ impl BatchBuilder {
         kind: ProduceKind,
         compressor: &mut Compressor,
     ) -> Result<Option<SealedBatch>, CodecError> {
+        let closed = self.close(codec, kind, compressor)?;
+        Ok(closed.map(|closed| closed.stamp(Producer::default())))
+    }
+
+    /// As [`Self::seal`], for a batch whose writer is not known yet.
+    ///
+    /// # Errors
+    /// As [`Self::seal`].
+    pub fn close(
+        &mut self,
+        codec: Codec,
+        kind: ProduceKind,
+        compressor: &mut Compressor,
+    ) -> Result<Option<ClosedBatch>, CodecError> {
         if self.count == 0 {
             return Ok(None);
         }
@@ -203,9 +229,7 @@ impl BatchBuilder {
         summary.write(&mut bytes);
         self.bytes.clear();
         self.count = 0;
-        let mut sealed = SealedBatch { bytes, summary };
-        sealed.stamp(Producer::default());
-        Ok(Some(sealed))
+        Ok(Some(ClosedBatch { bytes, summary }))
     }
 
     fn pack(&self, codec: Codec, compressor: &mut Compressor) -> Result<Vec<u8>, CodecError> {
@@ -215,6 +239,44 @@ impl BatchBuilder {
         compressor.compress(codec, records, &mut packed)?;
         Ok(packed)
     }
+}
+
+/// A batch that takes no more records and lacks its writer, and so its checksum.
+#[derive(Clone, Debug)]
+pub struct ClosedBatch {
+    bytes: Vec<u8>,
+    summary: Summary,
+}
+
+impl ClosedBatch {
+    /// How many bytes it has.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many records are in it.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.summary.count
+    }
+
+    /// Says who sends the batch.
+    #[must_use]
+    pub fn stamp(self, producer: Producer) -> SealedBatch {
+        let Self { bytes, summary } = self;
+        let mut sealed = SealedBatch { bytes, summary };
+        sealed.stamp(producer);
+        sealed
+    }
+}
+
+/// Writes another sender into a copy of a sealed batch.
+#[must_use]
+pub fn restamped(batch: &[u8], producer: Producer) -> Vec<u8> {
+    let mut bytes = batch.to_vec();
+    put_producer(&mut bytes, producer);
+    bytes
 }
 
 /// A closed batch, ready to be sent.
@@ -227,14 +289,7 @@ pub struct SealedBatch {
 impl SealedBatch {
     /// Writes who sends the batch, and the checksum over all of it. Can be done again.
     pub fn stamp(&mut self, producer: Producer) {
-        let mut fields = [0; 14];
-        let (id, rest) = fields.split_at_mut(8);
-        let (epoch, sequence) = rest.split_at_mut(2);
-        id.copy_from_slice(&producer.id.to_be_bytes());
-        epoch.copy_from_slice(&producer.epoch.to_be_bytes());
-        sequence.copy_from_slice(&producer.base_sequence.to_be_bytes());
-        put_at(&mut self.bytes, PRODUCER_AT, &fields);
-        put_crc(&mut self.bytes);
+        put_producer(&mut self.bytes, producer);
     }
 
     /// All bytes of the batch, as they go into a Produce request.
@@ -298,6 +353,18 @@ impl Summary {
         header.extend_from_slice(&self.count.to_be_bytes());
         put_at(batch, 0, &header);
     }
+}
+
+/// Writes who sends a batch, and the checksum over all of it.
+fn put_producer(batch: &mut [u8], producer: Producer) {
+    let mut fields = [0; 14];
+    let (id, rest) = fields.split_at_mut(8);
+    let (epoch, sequence) = rest.split_at_mut(2);
+    id.copy_from_slice(&producer.id.to_be_bytes());
+    epoch.copy_from_slice(&producer.epoch.to_be_bytes());
+    sequence.copy_from_slice(&producer.base_sequence.to_be_bytes());
+    put_at(batch, PRODUCER_AT, &fields);
+    put_crc(batch);
 }
 
 /// Writes the checksum of a batch whose other bytes are final.

@@ -1,7 +1,8 @@
 //! Frames of requests, byte by byte.
 
 use super::*;
-use crate::messages::{ApiVersionsRequest, MetadataRequest};
+use crate::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use crate::messages::{ApiVersionsRequest, MetadataRequest, ProduceRequest};
 use crate::wire::Message;
 
 #[test]
@@ -34,6 +35,33 @@ fn a_header_comes_back_in_every_version_of_every_api() {
             assert_eq!(RequestHeader::decode(&mut reader), Ok(header));
             assert_eq!(reader.remaining(), 0, "{} {version}", api.name);
         }
+    }
+}
+
+/// A request of one long and one short batch.
+fn produce() -> ProduceRequest {
+    let records = [vec![7; 100_000], vec![8; 100]].map(|bytes| Some(Bytes::from(bytes)));
+    let data = (0..).zip(records).map(|(index, records)| PartitionProduceData { index, records });
+    let topic = TopicProduceData {
+        name: Str::from_static("t"),
+        partition_data: data.collect(),
+        ..Default::default()
+    };
+    ProduceRequest { acks: -1, timeout_ms: 1, topic_data: vec![topic], ..Default::default() }
+}
+
+#[test]
+fn parts_are_the_frame_and_long_values_are_not_copied() {
+    let request = produce();
+    for version in [3, 9, 12] {
+        let parts = encode_parts(&request, version, 1, None).unwrap();
+        assert_eq!(parts.concat(), encode(&request, version, 1, None).unwrap());
+        let records = request.topic_data[0].partition_data[0].records.as_ref().unwrap();
+        assert_eq!(parts.iter().filter(|part| part.as_ptr() == records.as_ptr()).count(), 1);
+        assert_eq!(parts.len(), 3);
+        let length = i32::from_be_bytes(*parts[0].first_chunk().unwrap());
+        let total: usize = parts.iter().map(Bytes::len).sum();
+        assert_eq!(usize::try_from(length).unwrap() + 4, total);
     }
 }
 

@@ -104,7 +104,9 @@ impl Nullable for Bytes {
         _version: i16,
     ) -> Result<(), EncodeError> {
         writer.long_len(value.map(Self::len))?;
-        writer.raw(value.map_or(&[], |bytes| bytes));
+        if let Some(bytes) = value {
+            writer.shared(bytes);
+        }
         Ok(())
     }
 }

@@ -36,11 +36,18 @@ pub enum EncodeProblem {
     Version,
 }
 
+/// Bytes from this length on are cheaper to write to a socket by themselves than to copy before.
+const SHARED_FROM: usize = 4096;
+
 /// A buffer of a message, or with [`Writer::counting`] only its length.
 #[derive(Debug)]
 pub struct Writer {
     buffer: Option<BytesMut>,
+    /// What was finished before the buffer, with long values that are shared and not copied.
+    parts: Vec<Bytes>,
     len: usize,
+    /// Of these, bytes that are not shared.
+    copied: usize,
     message: &'static str,
     field: &'static str,
     version: i16,
@@ -59,7 +66,9 @@ impl Writer {
     pub const fn counting() -> Self {
         Self {
             buffer: None,
+            parts: Vec::new(),
             len: 0,
+            copied: 0,
             message: "frame",
             field: "",
             version: 0,
@@ -87,15 +96,44 @@ impl Writer {
         self.len == 0
     }
 
-    /// What was written; empty after [`Writer::counting`].
+    /// What was written, in parts that follow each other; none after [`Writer::counting`].
+    #[must_use]
+    pub fn into_parts(self) -> Vec<Bytes> {
+        let mut parts = self.parts;
+        parts.extend(self.buffer.filter(|rest| !rest.is_empty()).map(BytesMut::freeze));
+        parts
+    }
+
+    /// What was written, in one piece; empty after [`Writer::counting`].
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        self.buffer.unwrap_or_default().freeze()
+        if self.parts.is_empty() {
+            return self.buffer.unwrap_or_default().freeze();
+        }
+        self.into_parts().concat().into()
+    }
+
+    /// Writes bytes that may be kept: long ones are shared.
+    pub fn shared(&mut self, bytes: &Bytes) {
+        if bytes.len() < SHARED_FROM {
+            return self.raw(bytes);
+        }
+        self.len += bytes.len();
+        if let Some(buffer) = &mut self.buffer {
+            self.parts.push(buffer.split().freeze());
+            self.parts.push(bytes.clone());
+        }
+    }
+
+    /// How many of the bytes are not shared.
+    pub(crate) const fn copied(&self) -> usize {
+        self.copied
     }
 
     /// Writes bytes as they are.
     pub fn raw(&mut self, bytes: &[u8]) {
         self.len += bytes.len();
+        self.copied += bytes.len();
         if let Some(buffer) = &mut self.buffer {
             buffer.put_slice(bytes);
         }
