@@ -157,6 +157,37 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
+    /// `buffer.memory` is used up by records that are not stored yet.
+    #[error(
+        "no room for a record of {bytes} bytes: buffer.memory ({limit} bytes) is used up; try \
+         again, wait with `send`, or raise it"
+    )]
+    BufferFull {
+        /// What the record takes.
+        bytes: usize,
+        /// `buffer.memory`.
+        limit: usize,
+    },
+    /// The cluster has not told the topic's partitions yet.
+    #[error("the partitions of {topic} are not known yet; try again, or wait with `send`")]
+    TopicNotKnownYet {
+        /// The topic.
+        topic: TopicName,
+    },
+    /// A producer was closed before everything was stored.
+    #[error(
+        "{records} records were not stored within {} ms, of which {unknown} may have been \
+         written; their receipts say which. Give close more time",
+        after.as_millis()
+    )]
+    Undelivered {
+        /// Records that failed by the end.
+        records: u64,
+        /// Of these, records that may have been written.
+        unknown: u64,
+        /// The deadline of the close.
+        after: Duration,
+    },
     /// The brokers cannot read what this would write.
     #[error("{feature} needs brokers from {since} on; take another setting or newer brokers")]
     NotOffered {
@@ -203,9 +234,10 @@ impl Error {
             | Self::Properties(_)
             | Self::Start { .. }
             | Self::NotOffered { .. } => ErrorKind::Config,
-            Self::Connection { .. } | Self::Timeout { .. } | Self::Unknown { .. } => {
-                ErrorKind::Network
-            }
+            Self::Connection { .. }
+            | Self::Timeout { .. }
+            | Self::Unknown { .. }
+            | Self::Undelivered { .. } => ErrorKind::Network,
             Self::Broker { .. }
             | Self::UnknownTopic { .. }
             | Self::TopicRecreated { .. }
@@ -216,9 +248,11 @@ impl Error {
             | Self::OffsetOutOfRange { .. }
             | Self::LogTruncation { .. }
             | Self::PartitionStopped { .. } => ErrorKind::Partition,
-            Self::NotAssigned { .. } | Self::RecordTooLarge { .. } | Self::Closed => {
-                ErrorKind::Usage
-            }
+            Self::NotAssigned { .. }
+            | Self::RecordTooLarge { .. }
+            | Self::BufferFull { .. }
+            | Self::TopicNotKnownYet { .. }
+            | Self::Closed => ErrorKind::Usage,
         }
     }
 
@@ -241,7 +275,10 @@ impl Error {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::Connection { fault, .. } => fault.is_retriable(),
-            Self::Timeout { .. } | Self::NoLeader { .. } => true,
+            Self::Timeout { .. }
+            | Self::NoLeader { .. }
+            | Self::BufferFull { .. }
+            | Self::TopicNotKnownYet { .. } => true,
             Self::Broker { code, .. } => ErrorCode(*code).is_retriable(),
             Self::Config(_)
             | Self::Properties(_)
@@ -258,6 +295,7 @@ impl Error {
             | Self::RecordTooLarge { .. }
             | Self::NotOffered { .. }
             | Self::Unknown { .. }
+            | Self::Undelivered { .. }
             | Self::Closed => false,
         }
     }

@@ -36,7 +36,7 @@ pub use forebay_protocol::records::record::RecordRef;
 pub use forebay_protocol::types::{
     BrokerId, LeaderEpoch, Offset, Position, TopicName, TopicPartition, Uuid,
 };
-pub use producer::{Delivery, Producer, ProducerBuilder, ProducerRecord, Receipt};
+pub use producer::{Delivery, Producer, ProducerBuilder, ProducerRecord, Receipt, TrySendError};
 
 /// The README's example compiles.
 #[cfg(doctest)]

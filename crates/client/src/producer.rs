@@ -8,99 +8,41 @@ mod append;
 mod builder;
 mod driver;
 mod receipt;
+mod record;
+mod spare;
 mod translate;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use forebay_core::producer::partitioner;
+use forebay_core::rng::Rng;
 use forebay_protocol::records::builder::{AppendError, NewRecord};
-use forebay_protocol::records::header::Header;
 use forebay_protocol::types::{TopicName, TopicPartition};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{TryAcquireError, mpsc, oneshot};
 
 pub use builder::ProducerBuilder;
 pub use receipt::{Delivery, Receipt};
+pub use record::{ProducerRecord, TrySendError};
 
 use crate::cluster::Cluster;
 use crate::config::ProducerConfig;
 use crate::error::Error;
 use crate::net::connector::Connector;
 use crate::runtime::{Clock, Placement};
-use append::{Pool, Target, Topic};
-use driver::{Driver, Input};
+use append::{Means, Pool, Target, Topic};
+use driver::{Driver, Input, Left, Parts};
+use spare::Spares;
 
-/// More than a record's framing takes, without its headers.
-const RECORD_FRAMING: usize = 36;
-/// More than a header's framing takes.
-const HEADER_FRAMING: usize = 10;
 /// How often a topic that is not known yet is looked for again.
 const TOPIC_LOOK: Duration = Duration::from_millis(100);
-
-/// A record to send. It is copied by `send`, so it may borrow.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ProducerRecord<'a> {
-    /// The topic.
-    pub topic: &'a str,
-    /// The partition; by key, or spread, when not said.
-    pub partition: Option<i32>,
-    /// The key. Records with the same key go to the same partition, the one that Kafka's Java
-    /// client would choose.
-    pub key: Option<&'a [u8]>,
-    /// The value; `None` is a tombstone.
-    pub value: Option<&'a [u8]>,
-    /// The headers, in order.
-    pub headers: &'a [Header<'a>],
-    /// Milliseconds since 1970; now when not said.
-    pub timestamp: Option<i64>,
-}
-
-impl<'a> ProducerRecord<'a> {
-    /// A record without a key.
-    #[must_use]
-    pub fn new(topic: &'a str, value: &'a [u8]) -> Self {
-        Self { topic, value: Some(value), ..Self::default() }
-    }
-
-    /// With a key.
-    #[must_use]
-    pub const fn key(mut self, key: &'a [u8]) -> Self {
-        self.key = Some(key);
-        self
-    }
-
-    /// To this partition.
-    #[must_use]
-    pub const fn partition(mut self, partition: i32) -> Self {
-        self.partition = Some(partition);
-        self
-    }
-
-    /// With these headers.
-    #[must_use]
-    pub const fn headers(mut self, headers: &'a [Header<'a>]) -> Self {
-        self.headers = headers;
-        self
-    }
-
-    /// At this time, in milliseconds since 1970.
-    #[must_use]
-    pub const fn timestamp(mut self, millis: i64) -> Self {
-        self.timestamp = Some(millis);
-        self
-    }
-
-    /// At most so many bytes in a batch.
-    fn size(&self) -> usize {
-        let of = |part: Option<&[u8]>| part.map_or(0, <[u8]>::len);
-        let headers = self.headers.iter().map(|it| it.key.len() + of(it.value) + HEADER_FRAMING);
-        headers.fold(of(self.key) + of(self.value) + RECORD_FRAMING, usize::saturating_add)
-    }
-}
+/// How long a blocked thread waits for the driver to say what it left, when its deadline is over.
+const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// Sends records. Cheap to clone; clones share connections and batches.
 ///
 /// When the last clone is dropped, what was sent is still delivered in the background, as long as
-/// the process lives; [`close`](Self::close) waits for it.
+/// the process lives and for `delivery.timeout.ms` at most; [`close`](Self::close) waits for it.
 #[derive(Clone, Debug)]
 pub struct Producer {
     shared: Arc<Shared>,
@@ -132,9 +74,23 @@ impl Producer {
             Placement::Caller => Clock::virtual_time(),
         };
         let config = Arc::new(config);
-        let (cluster, task) = Cluster::prepare(&config.client, connector, clock);
-        let pool = Arc::new(Pool::new(config.batch_size, config.buffer_memory));
-        let driver = Driver::new(Arc::clone(&config), cluster.clone(), Arc::clone(&pool), clock);
+        let mut rng = Rng::from_seed(config.client.seed().wrapping_add(2));
+        let (cluster, task) = Cluster::prepare(&config.client, Arc::clone(&connector), clock);
+        let means = Means {
+            batch_size: config.batch_size,
+            clock,
+            spares: Spares::new(config.batch_size),
+            rng: Mutex::new(rng.fork()),
+        };
+        let pool = Arc::new(Pool::new(means, config.buffer_memory));
+        let driver = Driver::new(Parts {
+            config: Arc::clone(&config),
+            cluster: cluster.clone(),
+            connector,
+            pool: Arc::clone(&pool),
+            clock,
+            rng,
+        });
         let (inputs, input_rx) = mpsc::unbounded_channel();
         crate::runtime::start(placement, "forebay-produce", async move {
             tokio::spawn(task);
@@ -152,27 +108,36 @@ impl Producer {
     ///
     /// # Errors
     ///
-    /// [`Error::RecordTooLarge`], [`Error::UnknownTopic`] or [`Error::UnknownPartition`] when
-    /// the cluster does not know them within `default.api.timeout.ms`, [`Error::Closed`].
+    /// [`Error::RecordTooLarge`], [`Error::UnknownTopic`] when the cluster does not know the topic
+    /// within `default.api.timeout.ms`, [`Error::UnknownPartition`] when it has no such partition,
+    /// [`Error::Closed`].
     pub async fn send(&self, record: ProducerRecord<'_>) -> Result<Receipt, Error> {
         let shared = &*self.shared;
-        let (bytes, limit) = (record.size(), shared.config.max_request_size);
-        if limit < bytes {
-            return Err(Error::RecordTooLarge { bytes, limit });
-        }
+        let bytes = shared.check_size(&record)?;
         let topic = match shared.pool.topic(record.topic) {
             Some(topic) => topic,
             None => shared.find_topic(&record.topic.into()).await?,
         };
-        let target = target(&record, &topic)?;
-        shared.reserve(bytes).await?;
-        let new = NewRecord {
-            timestamp: record.timestamp.unwrap_or_else(|| shared.clock.wall_millis()),
-            key: record.key,
-            value: record.value,
-            headers: record.headers,
+        let (topic, target) = match target(&record, &topic) {
+            Ok(target) => (topic, target),
+            Err(_) => shared.find_partition(&record).await?,
         };
-        shared.append(&topic, target, &new, bytes)
+        shared.reserve(bytes).await?;
+        shared.append(&topic, target, &record, bytes)
+    }
+
+    /// As [`send`](Self::send), at once or not at all.
+    ///
+    /// # Errors
+    ///
+    /// With the record given back: [`Error::BufferFull`] while `buffer.memory` is used up,
+    /// [`Error::TopicNotKnownYet`] until the cluster has told the topic's partitions, for which it
+    /// is asked now; else as [`send`](Self::send).
+    pub fn try_send<'a>(&self, record: ProducerRecord<'a>) -> Result<Receipt, TrySendError<'a>> {
+        self.shared.try_send(&record).map_err(|error| {
+            let error = Box::new(error);
+            TrySendError { record, error }
+        })
     }
 
     /// Sends all open batches now and waits until everything sent before is answered. Cancel safe.
@@ -191,15 +156,13 @@ impl Producer {
     ///
     /// # Errors
     ///
-    /// As [`flush`](Self::flush); [`Error::Timeout`] when the deadline passed.
+    /// As [`flush`](Self::flush); [`Error::Undelivered`] when the deadline passed, with how many
+    /// records were not through.
     pub async fn close(self, deadline: Duration) -> Result<(), Error> {
-        let flushed = tokio::time::timeout(deadline, self.flush()).await;
-        drop(self.shared.inputs.send(Input::Close));
-        flushed.unwrap_or(Err(Error::Timeout {
-            what: "closing the producer",
-            after: deadline,
-            last: None,
-        }))
+        let flushed = tokio::time::timeout(deadline, self.flush()).await.ok();
+        // The driver waits for nobody: it answers at once.
+        let left = self.end().await.unwrap_or_default();
+        closed(flushed, left, deadline)
     }
 
     /// [`close`](Self::close) for a thread without a runtime: blocks it, by `deadline` at the
@@ -210,48 +173,116 @@ impl Producer {
     /// As [`close`](Self::close).
     pub fn close_blocking(self, deadline: Duration) -> Result<(), Error> {
         let flushed = crate::runtime::block_on(deadline, self.flush());
-        drop(self.shared.inputs.send(Input::Close));
-        flushed.unwrap_or(Err(Error::Timeout {
-            what: "closing the producer",
-            after: deadline,
-            last: None,
-        }))
+        let left = crate::runtime::block_on(LAST_WORDS, self.end());
+        closed(flushed, left.and_then(Result::ok).unwrap_or_default(), deadline)
+    }
+
+    /// Ends the driver, which says what it left.
+    fn end(&self) -> oneshot::Receiver<Left> {
+        let (reply, left) = oneshot::channel();
+        drop(self.shared.inputs.send(Input::Close(reply)));
+        left
     }
 }
 
+/// How a close ends: `flushed` is `None` when the deadline passed first.
+fn closed(flushed: Option<Result<(), Error>>, left: Left, deadline: Duration) -> Result<(), Error> {
+    match flushed {
+        Some(flushed) => flushed,
+        None if left.records == 0 => Ok(()),
+        None => Err(Error::Undelivered {
+            records: left.records,
+            unknown: left.unknown,
+            after: deadline,
+        }),
+    }
+}
+
+/// Where a record wants to go.
 fn target(record: &ProducerRecord<'_>, topic: &Topic) -> Result<Target, Error> {
-    let Some(number) = record.partition else { return Ok(Target::Any) };
     let partitions = topic.partition_count();
-    match usize::try_from(number) {
-        Ok(index) if index < partitions => Ok(Target::Partition(index)),
-        _ => {
-            let tp = TopicPartition::new(record.topic, number);
-            Err(Error::UnknownPartition { tp, partitions })
+    match (record.partition, record.key) {
+        (None, None) => Ok(Target::Sticky),
+        (None, Some(key)) => {
+            Ok(Target::Partition(partitioner::for_key(key, partitions).unwrap_or_default()))
         }
+        (Some(number), _) => match usize::try_from(number) {
+            Ok(index) if index < partitions => Ok(Target::Partition(index)),
+            _ => {
+                let tp = TopicPartition::new(record.topic, number);
+                Err(Error::UnknownPartition { tp, partitions })
+            }
+        },
     }
 }
 
 impl Shared {
+    /// How much of the buffer a record takes.
+    fn check_size(&self, record: &ProducerRecord<'_>) -> Result<usize, Error> {
+        let (bytes, limit) = (record.size(), self.config.max_request_size);
+        if limit < bytes { Err(Error::RecordTooLarge { bytes, limit }) } else { Ok(bytes) }
+    }
+
+    /// What is taken from the pool for a record: never more than there is.
+    fn share(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.min(self.config.buffer_memory)).unwrap_or(u32::MAX)
+    }
+
     /// Takes room for a record.
     async fn reserve(&self, bytes: usize) -> Result<(), Error> {
-        let bytes = u32::try_from(bytes.min(self.config.buffer_memory)).unwrap_or(u32::MAX);
-        let room = match self.pool.room.try_acquire_many(bytes) {
-            Ok(room) => room,
-            Err(_) => self.pool.room.acquire_many(bytes).await.map_err(|_| Error::Closed)?,
-        };
-        room.forget();
+        let share = self.share(bytes);
+        if let Ok(room) = self.pool.room.try_acquire_many(share) {
+            room.forget();
+            return Ok(());
+        }
+        self.tell(Input::Hurry)?;
+        self.pool.room.acquire_many(share).await.map_err(|_| Error::Closed)?.forget();
         Ok(())
+    }
+
+    fn try_send(&self, record: &ProducerRecord<'_>) -> Result<Receipt, Error> {
+        let bytes = self.check_size(record)?;
+        let Some(topic) = self.pool.topic(record.topic).or_else(|| self.known_topic(record)) else {
+            let topic = TopicName::from(record.topic);
+            self.cluster.want_topics(vec![topic.clone()]);
+            return Err(Error::TopicNotKnownYet { topic });
+        };
+        let target = target(record, &topic)?;
+        match self.pool.room.try_acquire_many(self.share(bytes)) {
+            Ok(room) => room.forget(),
+            Err(TryAcquireError::Closed) => return Err(Error::Closed),
+            Err(TryAcquireError::NoPermits) => {
+                self.tell(Input::Hurry)?;
+                let limit = self.config.buffer_memory;
+                return Err(Error::BufferFull { bytes, limit });
+            }
+        }
+        self.append(&topic, target, record, bytes)
+    }
+
+    /// The topic, if the cluster has told it meanwhile.
+    fn known_topic(&self, record: &ProducerRecord<'_>) -> Option<Arc<Topic>> {
+        let metadata = self.cluster.metadata();
+        let name = TopicName::from(record.topic);
+        let count = metadata.borrow().topics.get(&name).map_or(0, |it| it.partitions.len());
+        (0 < count).then(|| self.pool.open_topic(&name, count))
     }
 
     fn append(
         &self,
-        topic: &Arc<Topic>,
+        topic: &Topic,
         target: Target,
-        record: &NewRecord<'_>,
+        record: &ProducerRecord<'_>,
         bytes: usize,
     ) -> Result<Receipt, Error> {
+        let new = NewRecord {
+            timestamp: record.timestamp.unwrap_or_else(|| self.clock.wall_millis()),
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        };
         let reserved = bytes.min(self.config.buffer_memory);
-        let appended = topic.append(target, record, reserved).map_err(|error| {
+        let appended = topic.append(target, &new, reserved).map_err(|error| {
             self.pool.room.add_permits(reserved);
             let limit = self.config.max_request_size;
             let bytes = if let AppendError::TooLarge { record } = error { record } else { bytes };
@@ -278,8 +309,7 @@ impl Shared {
         loop {
             let known = metadata.borrow_and_update().topics.get(name).cloned().unwrap_or_default();
             if !known.partitions.is_empty() {
-                let count = i32::try_from(known.partitions.len()).unwrap_or(i32::MAX);
-                return Ok(self.pool.open_topic(name, count));
+                return Ok(self.pool.open_topic(name, known.partitions.len()));
             }
             // Retriable: a topic that was created a moment ago is not known everywhere.
             let error = Error::broker("Metadata", name.as_str(), known.error);
@@ -291,11 +321,30 @@ impl Shared {
             }
             let look = deadline.min(self.clock.now().after(TOPIC_LOOK));
             tokio::select! {
-                biased;
                 changed = metadata.changed() => changed.map_err(|_| Error::Closed)?,
                 () = self.clock.sleep_until(Some(look)) => self.cluster.stale(),
             }
         }
+    }
+
+    /// Looks at the cluster once more for a partition that was not there: the topic may have grown.
+    async fn find_partition(
+        &self,
+        record: &ProducerRecord<'_>,
+    ) -> Result<(Arc<Topic>, Target), Error> {
+        let name = TopicName::from(record.topic);
+        let mut metadata = self.cluster.metadata();
+        drop(metadata.borrow_and_update());
+        self.cluster.stale();
+        let deadline = self.clock.now().after(self.config.client.api_timeout);
+        tokio::select! {
+            changed = metadata.changed() => changed.map_err(|_| Error::Closed)?,
+            () = self.clock.sleep_until(Some(deadline)) => {}
+        }
+        let count = metadata.borrow().topics.get(&name).map_or(0, |it| it.partitions.len());
+        let topic = self.pool.open_topic(&name, count.max(1));
+        let target = target(record, &topic)?;
+        Ok((topic, target))
     }
 
     fn no_topic(&self, name: &TopicName, code: i16) -> Error {

@@ -2,24 +2,35 @@
 //!
 //! Batches are numbers here; their bytes stay with the driver. Per broker at most so many requests
 //! are on their way, each with at most one batch per partition; batches of a partition are stored
-//! in the order they were handed in, or fail.
+//! in the order they were handed in, or fail. A batch leaves only over a connection that is up, so
+//! that until then it can follow its leader, or expire.
 
+mod broker;
+mod identity;
 mod partition;
 pub mod partitioner;
+mod request;
+mod talk;
+mod verdict;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_protocol::error_code::{ErrorCode, Refresh};
-use forebay_protocol::types::{BrokerId, Offset, TopicPartition};
+use forebay_protocol::types::{BrokerId, TopicPartition};
 
 use crate::backoff::{self, Backoff};
 use crate::cluster::metadata::Metadata;
 use crate::rng::Rng;
 use crate::time::Instant;
+use broker::Broker;
+use identity::Identities;
+pub use identity::{Identity, Stamp};
+pub use partition::BatchId;
 use partition::{Batch, Partition, Place};
-pub use partition::{BatchId, Identity, Stamp};
+use request::{Ready, Request};
+pub use talk::{Answer, Down, Failure, NewBatch, Output, RequestId, Stamped, Told};
+use verdict::{Fence, Verdict, verdict};
 
 /// What the machine needs to know from the start.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +41,12 @@ pub struct Config {
     pub max_in_flight: usize,
     /// Bytes of batches in one request; a single larger batch goes alone.
     pub max_request_bytes: usize,
-    /// From handing in to giving up.
+    /// From the first record's `send` to giving up.
     pub delivery_timeout: Duration,
     /// Delays between attempts.
     pub retry: backoff::Config,
+    /// Delays between attempts to connect.
+    pub reconnect: backoff::Config,
 }
 
 /// Whether batches carry a sequence.
@@ -45,79 +58,6 @@ pub enum Sequencing {
     None,
 }
 
-/// A request on its way, by number.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct RequestId(pub u64);
-
-/// What a broker said about one batch.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Told {
-    /// Whose.
-    pub tp: TopicPartition,
-    /// Kafka's error code; 0 is success.
-    pub code: i16,
-    /// Offset of the batch's first record; -1 when not told.
-    pub base_offset: Offset,
-}
-
-/// What became of a request.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Answer {
-    /// The broker answered.
-    Told(Vec<Told>),
-    /// It may have happened: the connection failed, or time ran out.
-    Lost,
-    /// It never left: the broker could not be reached.
-    NotSent,
-    /// The broker cannot take such a request; it was not sent.
-    NotOffered,
-}
-
-/// Why a batch failed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Failure {
-    /// A broker refused it: Kafka's error code. It was not written.
-    Refused {
-        /// Kafka's error code.
-        code: i16,
-    },
-    /// Time ran out before it could be sent. It was not written.
-    Late,
-    /// Nobody knows whether it was written.
-    Unknown,
-    /// The broker cannot take such a batch.
-    NotOffered,
-    /// The producer ended first. It was not written.
-    Closed,
-}
-
-/// What the machine asks of the world.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Output {
-    /// Send these batches, stamped, in one request.
-    Send {
-        /// Under this number.
-        request: RequestId,
-        /// To whom.
-        broker: BrokerId,
-        /// What.
-        batches: Stamped,
-        /// How long until the first of them is late.
-        patience: Duration,
-    },
-    /// Get a producer id.
-    InitProducerId,
-    /// The leader is not where it was thought to be.
-    StaleMetadata,
-    /// The batch is through: the offset of its first record, when the broker told it.
-    Done {
-        /// Which batch.
-        batch: BatchId,
-        /// How it ended.
-        result: Result<Option<Offset>, Failure>,
-    },
-}
-
 /// The machine.
 #[derive(Debug)]
 pub struct Producer {
@@ -126,24 +66,22 @@ pub struct Producer {
     metadata: Arc<Metadata>,
     /// Whether this picture was found to lack a leader that is needed.
     is_incomplete: bool,
-    partitions: BTreeMap<TopicPartition, Partition>,
-    requests: BTreeMap<RequestId, (BrokerId, Vec<(TopicPartition, BatchId)>)>,
-    in_flight: BTreeMap<BrokerId, usize>,
+    index: BTreeMap<TopicPartition, usize>,
+    partitions: Vec<Partition>,
+    /// Those with something to send or to mend, in no order.
+    waiting: Vec<usize>,
+    brokers: BTreeMap<BrokerId, Broker>,
+    requests: BTreeMap<RequestId, Sent>,
     next_request: u64,
-    identity: Identified,
-    identity_backoff: Backoff,
+    identities: Identities,
     outputs: VecDeque<Output>,
 }
 
-/// How far we are with getting an identity.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Identified {
-    /// Ask from this time on, when somebody needs it.
-    Not { ask_at: Instant },
-    /// A request is on its way.
-    Asking,
-    /// This is who we are.
-    As(Identity),
+/// What a request on its way carries.
+#[derive(Debug)]
+struct Sent {
+    broker: BrokerId,
+    batches: Vec<(usize, BatchId)>,
 }
 
 impl Producer {
@@ -154,30 +92,28 @@ impl Producer {
             rng,
             metadata: Arc::default(),
             is_incomplete: false,
-            partitions: BTreeMap::new(),
+            index: BTreeMap::new(),
+            partitions: Vec::new(),
+            waiting: Vec::new(),
+            brokers: BTreeMap::new(),
             requests: BTreeMap::new(),
-            in_flight: BTreeMap::new(),
             next_request: 0,
-            identity: Identified::Not { ask_at: Instant::default() },
-            identity_backoff: Backoff::new(config.retry),
+            identities: Identities::new(config.retry),
             config,
             outputs: VecDeque::new(),
         }
     }
 
-    /// A sealed batch. Numbers must count up.
-    pub fn handle_batch(
-        &mut self,
-        now: Instant,
-        tp: &TopicPartition,
-        id: BatchId,
-        (records, bytes): (u32, usize),
-    ) {
-        let deadline = now.after(self.config.delivery_timeout);
-        let batch = Batch { id, records, bytes, deadline, stamp: None, in_doubt: false };
-        let retry = self.config.retry;
-        let fresh = || Partition::new(Backoff::new(retry));
-        self.partitions.entry(tp.clone()).or_insert_with(fresh).queue.push_back(batch);
+    /// Sealed batches, which may go into one request.
+    pub fn handle_batches(&mut self, now: Instant, batches: impl IntoIterator<Item = NewBatch>) {
+        for new in batches {
+            let deadline = new.since.after(self.config.delivery_timeout);
+            let at = self.partition(&new.tp);
+            if let Some(partition) = self.partitions.get_mut(at) {
+                partition.queue.push_back(Batch::new(&new, deadline));
+            }
+            self.list(at);
+        }
         self.advance(now);
     }
 
@@ -185,47 +121,65 @@ impl Producer {
     pub fn handle_metadata(&mut self, now: Instant, metadata: Arc<Metadata>) {
         self.metadata = metadata;
         self.is_incomplete = false;
+        for at in &self.waiting {
+            let Some(partition) = self.partitions.get_mut(*at) else { continue };
+            // Back-off is patience with a leader; another one gets its first chance now (KIP-951).
+            let leader = self.metadata.leader(&partition.tp);
+            if leader.is_some() && leader != partition.sent_to {
+                partition.not_before = now;
+            }
+        }
+        self.advance(now);
+    }
+
+    /// The connection to a broker is up.
+    pub fn handle_up(&mut self, now: Instant, broker: BrokerId) {
+        self.broker(broker).up();
+        self.advance(now);
+    }
+
+    /// The connection to a broker ended, or could not be made. What was on it is answered
+    /// separately.
+    pub fn handle_down(&mut self, now: Instant, broker: BrokerId, how: Down) {
+        let mut rng = self.rng.fork();
+        self.broker(broker).down(now, how, &mut rng);
+        if how == Down::Failed {
+            self.outputs.push_back(Output::StaleMetadata);
+        }
         self.advance(now);
     }
 
     /// The answer to [`Output::InitProducerId`]; `None` when there was none.
     pub fn handle_identity(&mut self, now: Instant, identity: Option<Identity>) {
-        self.identity = if let Some(identity) = identity {
-            self.identity_backoff.succeed();
-            Identified::As(identity)
-        } else {
-            Identified::Not { ask_at: now.after(self.identity_backoff.fail(&mut self.rng)) }
-        };
+        self.identities.answered(now, identity, &mut self.rng);
         self.advance(now);
     }
 
     /// No producer id can be had: Kafka's error code. Everything that waits fails.
     pub fn handle_no_identity(&mut self, now: Instant, code: i16) {
-        self.identity = Identified::Not { ask_at: now.after(self.config.retry.max) };
+        self.identities.refused(now.after(self.config.retry.max));
         self.fail_waiting(Failure::Refused { code });
         self.advance(now);
     }
 
     /// What became of a request.
-    pub fn handle_answer(&mut self, now: Instant, request: RequestId, answer: Answer) {
-        let Some((broker, batches)) = self.requests.remove(&request) else { return };
-        if let Some(count) = self.in_flight.get_mut(&broker) {
-            *count = count.saturating_sub(1);
-        }
-        let told = if let Answer::Told(told) = &answer { told.as_slice() } else { &[] };
-        for (tp, batch) in batches {
-            let told = told.iter().find(|told| told.tp == tp);
-            match (&answer, told) {
-                (Answer::NotOffered, _) => {
-                    self.settle(now, &tp, batch, Verdict::Failed(Failure::NotOffered));
-                }
-                (_, Some(told)) => self.settle(now, &tp, batch, verdict(told)),
-                (Answer::Lost | Answer::NotSent | Answer::Told(_), None) => {
-                    let in_doubt = answer != Answer::NotSent;
-                    self.outputs.push_back(Output::StaleMetadata);
-                    self.settle(now, &tp, batch, Verdict::Again { in_doubt });
-                }
+    pub fn handle_answer(&mut self, now: Instant, request: RequestId, answer: &Answer) {
+        let Some(Sent { broker, batches }) = self.requests.remove(&request) else { return };
+        self.broker(broker).answered();
+        let all = if let Answer::Told(told) = answer { told.as_slice() } else { &[] };
+        for (at, batch) in batches {
+            let tp = self.partitions.get(at).map(|partition| &partition.tp);
+            let told = all.iter().find(|told| Some(&told.tp) == tp);
+            let verdict = match (answer, told) {
+                (Answer::NotOffered, _) => Verdict::Failed(Failure::NotOffered),
+                (_, Some(told)) => verdict(told),
+                (Answer::NotSent, None) => Verdict::Again { in_doubt: false },
+                (Answer::Lost | Answer::Told(_), None) => Verdict::Again { in_doubt: true },
+            };
+            if told.is_none() && *answer != Answer::NotOffered {
+                self.outputs.push_back(Output::StaleMetadata);
             }
+            self.settle(now, (at, batch), verdict, told.map_or(0, |told| told.code));
         }
         self.advance(now);
     }
@@ -233,9 +187,9 @@ impl Producer {
     /// The end: what waits fails; what is in flight is nobody's any more.
     pub fn handle_close(&mut self) {
         self.fail_waiting(Failure::Closed);
-        for partition in self.partitions.values_mut() {
+        for partition in &mut self.partitions {
             for batch in partition.in_flight.drain(..) {
-                let result = Err(Failure::Unknown);
+                let result = Err(Failure::Unknown { last: batch.last_code });
                 self.outputs.push_back(Output::Done { batch: batch.id, result });
             }
         }
@@ -254,118 +208,167 @@ impl Producer {
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
-        let queued = || self.partitions.values().filter(|partition| !partition.queue.is_empty());
-        let retries = queued().map(|partition| partition.not_before).filter(|at| now < *at);
-        let expiries = queued().filter_map(|it| Some(it.queue.front()?.deadline));
-        let ask_at = match self.identity {
-            Identified::Not { ask_at } if now < ask_at => Some(ask_at),
-            Identified::Not { .. } | Identified::Asking | Identified::As(_) => None,
-        };
-        retries.chain(expiries).chain(ask_at).min()
+        let waiting = || self.waiting.iter().filter_map(|at| self.partitions.get(*at));
+        let retries = waiting().map(|partition| partition.not_before).filter(|at| now < *at);
+        let expiries = waiting().filter_map(|it| Some(it.queue.front()?.deadline));
+        let dials = self.brokers.values().filter_map(Broker::dial_at).filter(|at| now < *at);
+        let dials = dials.filter(|_| !self.waiting.is_empty());
+        let ask_at = self.identities.ask_at().filter(|at| now < *at);
+        retries.chain(expiries).chain(dials).chain(ask_at).min()
+    }
+
+    /// Whether a batch that was handed in now for `tp` would wait for earlier ones. As long as it
+    /// would, records had better go on gathering in an open batch.
+    #[must_use]
+    pub fn is_busy(&self, tp: &TopicPartition) -> bool {
+        let known = self.index.get(tp).and_then(|at| self.partitions.get(*at));
+        let waits = known.is_some_and(|it| {
+            !it.queue.is_empty() || self.config.max_in_flight <= it.in_flight.len()
+        });
+        let leader = || self.brokers.get(&self.metadata.leader(tp)?.broker);
+        waits || leader().is_some_and(|it| it.is_full(self.config.max_in_flight))
+    }
+
+    /// Where the partition is kept.
+    fn partition(&mut self, tp: &TopicPartition) -> usize {
+        if let Some(at) = self.index.get(tp) {
+            return *at;
+        }
+        let at = self.partitions.len();
+        self.partitions.push(Partition::new(tp.clone(), Backoff::new(self.config.retry)));
+        self.index.insert(tp.clone(), at);
+        at
+    }
+
+    fn broker(&mut self, id: BrokerId) -> &mut Broker {
+        let reconnect = self.config.reconnect;
+        self.brokers.entry(id).or_insert_with(|| Broker::new(reconnect))
+    }
+
+    /// Puts a partition among those that wait.
+    fn list(&mut self, at: usize) {
+        if let Some(partition) = self.partitions.get_mut(at)
+            && !std::mem::replace(&mut partition.is_listed, true)
+        {
+            self.waiting.push(at);
+        }
     }
 
     fn fail_waiting(&mut self, failure: Failure) {
-        for batch in self.partitions.values_mut().flat_map(|it| it.queue.drain(..)) {
-            let failure = if batch.in_doubt { Failure::Unknown } else { failure };
-            self.outputs.push_back(Output::Done { batch: batch.id, result: Err(failure) });
-        }
-    }
-
-    /// Books the answer about one batch.
-    fn settle(&mut self, now: Instant, tp: &TopicPartition, id: BatchId, verdict: Verdict) {
-        let Some(partition) = self.partitions.get_mut(tp) else { return };
-        let Some((mut batch, place)) = partition.settle(id) else { return };
-        let is_sequenced = batch.stamp.is_some();
-        let result = match verdict {
-            Verdict::Stored(offset) => {
-                partition.backoff.succeed();
-                partition.is_known = true;
-                Ok(offset)
-            }
-            Verdict::Failed(failure) => {
-                partition.is_broken |= is_sequenced;
-                Err(if batch.in_doubt { Failure::Unknown } else { failure })
-            }
-            // A gap before it is being filled, or a broken sequence mended: it was not written.
-            Verdict::OutOfOrder if place == Place::Behind || partition.is_broken => {
-                batch.in_doubt = false;
-                partition.put_back(batch);
-                return;
-            }
-            Verdict::OutOfOrder => {
-                partition.is_broken |= is_sequenced;
-                Err(Failure::Unknown)
-            }
-            Verdict::Again { in_doubt } => {
-                partition.not_before = now.after(partition.backoff.fail(&mut self.rng));
-                batch.in_doubt |= in_doubt;
-                partition.put_back(batch);
-                return;
-            }
-            Verdict::Moved => {
-                self.outputs.push_back(Output::StaleMetadata);
-                partition.not_before = now.after(partition.backoff.fail(&mut self.rng));
-                batch.in_doubt = true;
-                partition.put_back(batch);
-                return;
-            }
-        };
-        self.outputs.push_back(Output::Done { batch: id, result });
-    }
-
-    fn advance(&mut self, now: Instant) {
-        self.mend();
-        self.expire(now);
-        self.identify(now);
-        self.miss_leaders();
-        while let Some((broker, batches, late_at)) = self.next_request(now) {
-            let request = RequestId(self.next_request);
-            self.next_request = self.next_request.wrapping_add(1);
-            *self.in_flight.entry(broker).or_default() += 1;
-            let sent = batches.iter().map(|(tp, id, _)| (tp.clone(), *id)).collect();
-            self.requests.insert(request, (broker, sent));
-            let patience = late_at.since(now);
-            self.outputs.push_back(Output::Send { request, broker, batches, patience });
-        }
-    }
-
-    /// Asks for another picture, once per picture, when a partition that wants to send has no
-    /// leader in this one.
-    fn miss_leaders(&mut self) {
-        let mut waiting = self.partitions.iter().filter(|(_, it)| !it.queue.is_empty());
-        if !self.is_incomplete && waiting.any(|(tp, _)| self.metadata.leader(tp).is_none()) {
-            self.is_incomplete = true;
-            self.outputs.push_back(Output::StaleMetadata);
-        }
-    }
-
-    /// Partitions whose sequence broke go on under a new identity.
-    fn mend(&mut self) {
-        for partition in self.partitions.values_mut() {
-            if !partition.is_broken || !partition.in_flight.is_empty() {
-                continue;
-            }
-            if let Identified::As(identity) = self.identity
-                && partition.identity == Some(identity)
-            {
-                self.identity = Identified::Not { ask_at: Instant::default() };
-            }
-            for batch in partition.mend() {
-                let result = Err(Failure::Unknown);
+        for partition in &mut self.partitions {
+            while let Some(batch) = partition.queue.pop_front() {
+                partition.breaks_by(&batch, Fence::Open);
+                let result = Err(batch.failure(failure));
                 self.outputs.push_back(Output::Done { batch: batch.id, result });
             }
         }
     }
 
+    /// Books the answer about one batch.
+    fn settle(&mut self, now: Instant, (at, id): (usize, BatchId), verdict: Verdict, code: i16) {
+        let Some(partition) = self.partitions.get_mut(at) else { return };
+        let Some((mut batch, place)) = partition.settle(id) else { return };
+        batch.last_code = if code == 0 { batch.last_code } else { code };
+        let is_sequenced = batch.stamp.is_some();
+        let again = match verdict {
+            Verdict::Stored(offset) => {
+                partition.stored();
+                self.outputs.push_back(Output::Done { batch: id, result: Ok(offset) });
+                None
+            }
+            Verdict::TooLarge if let Some(parts) = batch.split() => {
+                let [first, rest] = parts;
+                let (records, rest_id) = (first.records, rest.id);
+                self.outputs.push_back(Output::Split { batch: id, records, rest: rest_id });
+                partition.put_back(rest);
+                Some(first)
+            }
+            Verdict::TooLarge => self.fail(at, &batch, Failure::Refused { code }),
+            Verdict::Failed(failure) => self.fail(at, &batch, failure),
+            // A gap before it is being filled, or a broken sequence mended: it was not written.
+            Verdict::OutOfOrder(_) if place == Place::Behind || partition.is_broken() => {
+                batch.in_doubt = false;
+                Some(batch)
+            }
+            Verdict::OutOfOrder(fence) => {
+                partition.breaks_by(&batch, fence);
+                if batch.in_doubt || !is_sequenced {
+                    self.fail(at, &batch, Failure::Unknown { last: code })
+                } else {
+                    // Each attempt was answered, with a no: it goes on under the next epoch.
+                    partition.not_before = now.after(partition.backoff.fail(&mut self.rng));
+                    Some(batch)
+                }
+            }
+            Verdict::Again { in_doubt } => {
+                partition.not_before = now.after(partition.backoff.fail(&mut self.rng));
+                batch.in_doubt |= in_doubt;
+                Some(batch)
+            }
+            Verdict::Moved => {
+                self.outputs.push_back(Output::StaleMetadata);
+                partition.not_before = now.after(partition.backoff.fail(&mut self.rng));
+                batch.in_doubt = true;
+                Some(batch)
+            }
+        };
+        if let (Some(batch), Some(partition)) = (again, self.partitions.get_mut(at)) {
+            partition.put_back(batch);
+        }
+        self.list(at);
+    }
+
+    /// Ends a batch without success; nothing of it is left to send.
+    fn fail(&mut self, at: usize, batch: &Batch, failure: Failure) -> Option<Batch> {
+        if let Some(partition) = self.partitions.get_mut(at) {
+            partition.breaks_by(batch, Fence::Open);
+        }
+        let result = Err(batch.failure(failure));
+        self.outputs.push_back(Output::Done { batch: batch.id, result });
+        None
+    }
+
+    fn advance(&mut self, now: Instant) {
+        self.expire(now);
+        self.mend();
+        self.identify(now);
+        self.miss_leaders();
+        self.send(now);
+        let partitions = &mut self.partitions;
+        self.waiting.retain(|at| {
+            let Some(partition) = partitions.get_mut(*at) else { return false };
+            partition.is_listed = partition.is_broken() || !partition.queue.is_empty();
+            partition.is_listed
+        });
+    }
+
     fn expire(&mut self, now: Instant) {
-        for partition in self.partitions.values_mut() {
+        for at in &self.waiting {
+            let Some(partition) = self.partitions.get_mut(*at) else { continue };
             while let Some(batch) = partition.queue.pop_front_if(|batch| batch.deadline <= now) {
-                partition.is_broken |= batch.stamp.is_some();
-                let failure = if batch.in_doubt { Failure::Unknown } else { Failure::Late };
-                self.outputs.push_back(Output::Done { batch: batch.id, result: Err(failure) });
+                partition.breaks_by(&batch, Fence::Open);
+                let result = Err(batch.failure(Failure::Late { last: batch.last_code }));
+                self.outputs.push_back(Output::Done { batch: batch.id, result });
             }
         }
-        self.mend();
+    }
+
+    /// Partitions whose sequence broke go on under a new identity, once nothing of them is on its
+    /// way: what was surely not written is numbered anew, the rest is given up as unknown.
+    fn mend(&mut self) {
+        for at in &self.waiting {
+            let Some(partition) = self.partitions.get_mut(*at) else { continue };
+            if !partition.is_broken() || !partition.in_flight.is_empty() {
+                continue;
+            }
+            if let Some(identity) = partition.identity {
+                self.identities.used_up(identity, partition.fence());
+            }
+            for batch in partition.mend() {
+                let result = Err(Failure::Unknown { last: batch.last_code });
+                self.outputs.push_back(Output::Done { batch: batch.id, result });
+            }
+        }
     }
 
     /// Asks for an identity when a batch needs one, and hands it to partitions without.
@@ -373,107 +376,90 @@ impl Producer {
         if self.config.sequencing == Sequencing::None {
             return;
         }
-        let mut needy = self.partitions.values_mut().filter(|partition| {
-            partition.identity.is_none() && !partition.is_broken && !partition.queue.is_empty()
-        });
-        match self.identity {
-            Identified::As(identity) => needy.for_each(|it| it.identity = Some(identity)),
-            Identified::Not { ask_at } if ask_at <= now && needy.next().is_some() => {
-                self.identity = Identified::Asking;
-                self.outputs.push_back(Output::InitProducerId);
-            }
-            Identified::Not { .. } | Identified::Asking => {}
-        }
-    }
-
-    /// The batches of the next request, if any may leave, the oldest first; and when the first of
-    /// them is late.
-    fn next_request(&mut self, now: Instant) -> Option<(BrokerId, Stamped, Instant)> {
-        let mut ready = self.ready(now);
-        ready.sort_unstable_by_key(|ready| ready.batch);
-        let broker = ready.first()?.leader;
-        let mut room = self.config.max_request_bytes;
-        let mut batches = Vec::new();
-        let mut late_at = now.after(self.config.delivery_timeout);
-        for Ready { tp, bytes, leader, .. } in ready {
-            let fits = bytes <= room || batches.is_empty();
-            if leader != broker || !fits {
+        for at in &self.waiting {
+            let Some(partition) = self.partitions.get_mut(*at) else { continue };
+            if partition.identity.is_some() || partition.is_broken() || partition.queue.is_empty() {
                 continue;
             }
-            let Some(partition) = self.partitions.get_mut(&tp) else { continue };
-            let Some(batch) = partition.send() else { continue };
-            room = room.saturating_sub(bytes);
-            late_at = late_at.min(batch.deadline);
-            batches.push((tp, batch.id, batch.stamp));
+            if let Some(identity) = self.identities.get() {
+                partition.identity = Some(identity);
+            } else if let Some(current) = self.identities.ask(now) {
+                self.outputs.push_back(Output::InitProducerId { current });
+            }
         }
-        Some((broker, batches, late_at))
     }
 
-    /// The first batches of all partitions that may send now.
-    fn ready(&self, now: Instant) -> Vec<Ready> {
+    /// Asks for another picture, once per picture, when a partition that wants to send has no
+    /// leader in this one.
+    fn miss_leaders(&mut self) {
+        let mut waiting = self.waiting.iter().filter_map(|at| self.partitions.get(*at));
+        let lacks = |it: &Partition| !it.queue.is_empty() && self.metadata.leader(&it.tp).is_none();
+        if !self.is_incomplete && waiting.any(lacks) {
+            self.is_incomplete = true;
+            self.outputs.push_back(Output::StaleMetadata);
+        }
+    }
+
+    /// Sends what may leave, the oldest batches first; connects to leaders that have something to
+    /// get.
+    fn send(&mut self, now: Instant) {
+        loop {
+            let mut ready = self.ready(now);
+            if ready.is_empty() {
+                return;
+            }
+            ready.sort_unstable_by_key(|ready| ready.batch);
+            let mut requests: BTreeMap<BrokerId, Request> = BTreeMap::new();
+            for Ready { at, bytes, leader, .. } in ready {
+                let fresh = || Request::new(self.config.max_request_bytes);
+                let request = requests.entry(leader.broker).or_insert_with(fresh);
+                if !request.has_room(bytes) {
+                    continue;
+                }
+                let Some(partition) = self.partitions.get_mut(at) else { continue };
+                let Some(batch) = partition.send(leader) else { continue };
+                request.add(at, partition.tp.clone(), &batch);
+            }
+            for (broker, request) in requests {
+                self.dispatch(now, broker, request);
+            }
+        }
+    }
+
+    fn dispatch(&mut self, now: Instant, broker: BrokerId, request: Request) {
+        let id = RequestId(self.next_request);
+        self.next_request = self.next_request.wrapping_add(1);
+        self.broker(broker).sent();
+        let patience = request.late_at.map_or(self.config.delivery_timeout, |at| at.since(now));
+        self.requests.insert(id, Sent { broker, batches: request.batches });
+        let batches = request.stamped;
+        self.outputs.push_back(Output::Send { request: id, broker, batches, patience });
+    }
+
+    /// The first batches of all partitions that may send now over a connection that is up.
+    fn ready(&mut self, now: Instant) -> Vec<Ready> {
         let most = self.config.max_in_flight;
-        let is_known = |partition: &Partition| {
-            self.config.sequencing == Sequencing::None || partition.identity.is_some()
-        };
-        let waiting =
-            self.partitions.iter().filter(|(_, it)| it.may_send(now, most) && is_known(it));
-        waiting
-            .filter_map(|(tp, partition)| {
-                let leader = self.metadata.leader(tp)?.broker;
-                let busy = self.in_flight.get(&leader).copied().unwrap_or_default();
-                let batch = partition.queue.front().filter(|_| busy < most)?;
-                Some(Ready { batch: batch.id, tp: tp.clone(), bytes: batch.bytes, leader })
-            })
-            .collect()
-    }
-}
-
-/// What one request carries, in order.
-pub type Stamped = Vec<(TopicPartition, BatchId, Option<Stamp>)>;
-
-/// A batch that may leave.
-struct Ready {
-    batch: BatchId,
-    tp: TopicPartition,
-    bytes: usize,
-    leader: BrokerId,
-}
-
-/// What an answer about one batch means.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Verdict {
-    /// It is there; the offset when told.
-    Stored(Option<Offset>),
-    /// It was not written and never will be.
-    Failed(Failure),
-    /// The broker has a gap before it: it was not written.
-    OutOfOrder,
-    /// Try again.
-    Again {
-        /// Whether it may have been written.
-        in_doubt: bool,
-    },
-    /// The leader is elsewhere, and this attempt may have been written all the same.
-    Moved,
-}
-
-/// Table. What each error of `Produce` means.
-fn verdict(told: &Told) -> Verdict {
-    match ErrorCode(told.code) {
-        ErrorCode::NONE => Verdict::Stored((0 <= told.base_offset.0).then_some(told.base_offset)),
-        // It was written by an earlier attempt; where, the broker does not say.
-        ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Stored(None),
-        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
-        | ErrorCode::UNKNOWN_PRODUCER_ID
-        | ErrorCode::INVALID_PRODUCER_EPOCH => Verdict::OutOfOrder,
-        // The leader has it, the replicas not yet.
-        ErrorCode::REQUEST_TIMED_OUT | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND => {
-            Verdict::Again { in_doubt: true }
+        let mut ready = Vec::new();
+        for at in &self.waiting {
+            let Some(partition) = self.partitions.get(*at) else { continue };
+            let is_known =
+                self.config.sequencing == Sequencing::None || partition.identity.is_some();
+            let Some(leader) = self.metadata.leader(&partition.tp) else { continue };
+            let Some(batch) = partition.queue.front() else { continue };
+            if !is_known || !partition.may_send(now, most, leader) {
+                continue;
+            }
+            let reconnect = self.config.reconnect;
+            let fresh = || Broker::new(reconnect);
+            let broker = self.brokers.entry(leader.broker).or_insert_with(fresh);
+            if broker.must_dial(now) {
+                self.outputs.push_back(Output::Connect { broker: leader.broker });
+            }
+            if broker.may_send(most) {
+                ready.push(Ready { batch: batch.id, at: *at, bytes: batch.bytes, leader });
+            }
         }
-        // NOT_LEADER_OR_FOLLOWER may come after the append (KAFKA-13574).
-        code if code.refresh() == Refresh::Metadata => Verdict::Moved,
-        code if code.is_retriable() => Verdict::Again { in_doubt: true },
-        ErrorCode(code) => Verdict::Failed(Failure::Refused { code }),
+        ready
     }
 }
 

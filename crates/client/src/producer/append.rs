@@ -1,15 +1,20 @@
 //! The open batches: where a record waits, and the short lock around each.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use forebay_core::cluster::metadata::Metadata;
 use forebay_core::producer::partitioner;
+use forebay_core::rng::Rng;
+use forebay_core::time::Instant;
 use forebay_protocol::records::builder::{AppendError, BatchBuilder, NewRecord};
 use forebay_protocol::types::{TopicName, TopicPartition};
 use tokio::sync::Semaphore;
 
 use super::receipt::{BatchResult, Receipt};
+use super::spare::Spares;
+use crate::runtime::Clock;
 
 /// All open batches, and the memory that records may use.
 #[derive(Debug)]
@@ -17,13 +22,28 @@ pub(super) struct Pool {
     topics: RwLock<BTreeMap<TopicName, Arc<Topic>>>,
     /// `buffer.memory`, in bytes.
     pub(super) room: Semaphore,
-    batch_size: usize,
+    means: Arc<Means>,
+}
+
+/// What all open batches use.
+#[derive(Debug)]
+pub(super) struct Means {
+    pub(super) batch_size: usize,
+    pub(super) clock: Clock,
+    pub(super) spares: Spares,
+    /// Draws the next partition for records without a key.
+    pub(super) rng: Mutex<Rng>,
 }
 
 impl Pool {
-    pub(super) fn new(batch_size: usize, memory: usize) -> Self {
+    pub(super) fn new(means: Means, memory: usize) -> Self {
         let room = Semaphore::new(memory.min(Semaphore::MAX_PERMITS));
-        Self { topics: RwLock::default(), room, batch_size }
+        Self { topics: RwLock::default(), room, means: Arc::new(means) }
+    }
+
+    /// Buffers of batches that are through.
+    pub(super) fn spares(&self) -> &Spares {
+        &self.means.spares
     }
 
     /// The topic, if it was used before.
@@ -33,40 +53,73 @@ impl Pool {
     }
 
     /// The topic, which has so many partitions.
-    pub(super) fn open_topic(&self, name: &TopicName, partitions: i32) -> Arc<Topic> {
+    pub(super) fn open_topic(&self, name: &TopicName, partitions: usize) -> Arc<Topic> {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Arc::new(Topic::new(name, partitions, self.batch_size));
-        Arc::clone(topics.entry(name.clone()).or_insert_with(fresh))
+        let known = topics.get(name).filter(|known| known.partitions.len() == partitions);
+        if let Some(known) = known {
+            return Arc::clone(known);
+        }
+        let open = topics.get(name).map_or_else(Vec::new, |known| known.partitions.clone());
+        let topic = Arc::new(Topic::new(name, partitions, open, &self.means));
+        topics.insert(name.clone(), Arc::clone(&topic));
+        topic
+    }
+
+    /// Topics may have grown, and partitions lost or won a leader.
+    pub(super) fn look(&self, metadata: &Metadata) {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let names: Vec<_> = topics.keys().cloned().collect();
+        drop(topics);
+        for name in names {
+            let count = metadata.topics.get(&name).map_or(0, |topic| topic.partitions.len());
+            if count == 0 {
+                continue;
+            }
+            for accumulator in &self.open_topic(&name, count).partitions {
+                let has_leader = metadata.leader(&accumulator.tp).is_some();
+                accumulator.has_leader.store(has_leader, Ordering::Relaxed);
+            }
+        }
     }
 
     /// Closes every open batch.
     pub(super) fn close_all(&self) -> Vec<Closed> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         let open = topics.values().flat_map(|topic| &topic.partitions);
-        open.filter_map(|partition| partition.lock().close()).collect()
+        open.filter_map(|accumulator| accumulator.lock().close(accumulator)).collect()
     }
 }
 
-/// The open batches of one topic.
+/// The open batches of one topic, as many as it had partitions when it was looked at.
 #[derive(Debug)]
 pub(super) struct Topic {
-    partitions: Vec<Accumulator>,
-    /// Where records without a key go until the batch there is closed.
+    partitions: Vec<Arc<Accumulator>>,
+    /// Where records without a key go until the partition had its turn.
     sticky: AtomicUsize,
+    means: Arc<Means>,
 }
 
 /// The open batch of one partition.
 #[derive(Debug)]
-struct Accumulator(Mutex<Open>);
+pub(super) struct Accumulator {
+    pub(super) tp: TopicPartition,
+    has_leader: AtomicBool,
+    /// Batches that were closed and are not through.
+    queued: AtomicUsize,
+    means: Arc<Means>,
+    open: Mutex<Open>,
+}
 
 #[derive(Debug)]
 struct Open {
-    tp: TopicPartition,
     builder: BatchBuilder,
-    batch_size: usize,
     result: Option<Arc<BatchResult>>,
+    /// When its first record came.
+    since: Instant,
     /// Bytes taken from the pool for its records.
     reserved: usize,
+    /// Bytes of its partition's batches since records without a key began to go there.
+    turn: usize,
     /// Counts batches: a linger timer of an earlier one closes nothing.
     generation: u64,
 }
@@ -74,17 +127,17 @@ struct Open {
 /// A batch that takes no more records.
 #[derive(Debug)]
 pub(super) struct Closed {
-    pub(super) tp: TopicPartition,
+    pub(super) accumulator: Arc<Accumulator>,
     pub(super) builder: BatchBuilder,
     pub(super) result: Arc<BatchResult>,
+    pub(super) since: Instant,
     pub(super) reserved: usize,
 }
 
 /// Which batch a record opened.
 #[derive(Clone, Debug)]
 pub(super) struct Opened {
-    topic: Arc<Topic>,
-    partition: usize,
+    pub(super) accumulator: Arc<Accumulator>,
     generation: u64,
 }
 
@@ -99,27 +152,29 @@ pub(super) struct Appended {
 }
 
 /// Where a record wants to go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Target {
     /// To this partition.
     Partition(usize),
-    /// Anywhere, by key or else sticky.
-    Any,
+    /// Anywhere: to the partition whose turn it is.
+    Sticky,
 }
 
 impl Topic {
-    fn new(name: &TopicName, partitions: i32, batch_size: usize) -> Self {
-        let open = |number| {
-            Accumulator(Mutex::new(Open {
-                tp: TopicPartition::new(name.clone(), number),
-                builder: BatchBuilder::new(batch_size),
-                batch_size,
-                result: None,
-                reserved: 0,
-                generation: 0,
-            }))
-        };
-        Self { partitions: (0..partitions).map(open).collect(), sticky: AtomicUsize::new(0) }
+    fn new(
+        name: &TopicName,
+        count: usize,
+        mut partitions: Vec<Arc<Accumulator>>,
+        means: &Arc<Means>,
+    ) -> Self {
+        partitions.truncate(count);
+        let open = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
+        let all = i32::try_from(count).unwrap_or(i32::MAX);
+        let fresh = (open..all).map(|number| TopicPartition::new(name.clone(), number));
+        partitions.extend(fresh.map(|tp| Arc::new(Accumulator::new(tp, Arc::clone(means)))));
+        let topic = Self { partitions, sticky: AtomicUsize::new(0), means: Arc::clone(means) };
+        topic.turn_on();
+        topic
     }
 
     pub(super) fn partition_count(&self) -> usize {
@@ -132,91 +187,146 @@ impl Topic {
     ///
     /// When the record fits into no batch, or the topic has no such partition.
     pub(super) fn append(
-        self: &Arc<Self>,
+        &self,
         target: Target,
         record: &NewRecord<'_>,
         reserved: usize,
     ) -> Result<Appended, AppendError> {
         let mut closed = Vec::new();
         loop {
-            let partition = self.choose(target, record.key);
-            let Some(accumulator) = self.partitions.get(partition) else {
+            let at = match target {
+                Target::Partition(at) => at,
+                Target::Sticky => self.sticky.load(Ordering::Relaxed),
+            };
+            let Some(accumulator) = self.partitions.get(at) else {
                 return Err(AppendError::TooLarge { record: reserved });
             };
             let mut open = accumulator.lock();
-            match open.push(record, reserved) {
-                Ok(ordinal) => return Ok(self.appended(&open, (partition, ordinal), closed)),
-                Err(AppendError::TooLarge { record }) => {
-                    return Err(AppendError::TooLarge { record });
-                }
+            if target == Target::Sticky && open.has_had_its_turn(self.means.batch_size) {
+                open.turn = 0;
+                drop(open);
+                self.turn_on();
+                continue;
+            }
+            match open.push(record, reserved, accumulator) {
+                Ok((receipt, opened)) => return Ok(Appended { receipt, opened, closed }),
+                Err(error @ AppendError::TooLarge { .. }) => return Err(error),
                 // The next batch takes it: an empty one takes any record.
-                Err(_) => closed.extend(open.close()),
+                Err(_) => closed.extend(open.close(accumulator)),
             }
-            let next = partition.saturating_add(1).checked_rem(self.partitions.len());
-            self.sticky.store(next.unwrap_or_default(), Ordering::Relaxed);
         }
     }
 
-    fn choose(&self, target: Target, key: Option<&[u8]>) -> usize {
-        match (target, key) {
-            (Target::Partition(partition), _) => partition,
-            (Target::Any, Some(key)) => {
-                partitioner::for_key(key, self.partitions.len()).unwrap_or_default()
-            }
-            (Target::Any, None) => self.sticky.load(Ordering::Relaxed),
-        }
-    }
-
-    fn appended(
-        self: &Arc<Self>,
-        open: &Open,
-        (partition, ordinal): (usize, u32),
-        closed: Vec<Closed>,
-    ) -> Appended {
-        let topic = || Arc::clone(self);
-        let opened = (ordinal == 0).then(|| Opened {
-            topic: topic(),
-            partition,
-            generation: open.generation,
-        });
-        let result =
-            open.result.clone().unwrap_or_else(|| Arc::new(BatchResult::new(open.tp.clone())));
-        Appended { receipt: Receipt::new(result, ordinal), opened, closed }
+    /// The next partition's turn (KIP-794): drawn so that those with less to send come more often,
+    /// and those without a leader only when all are.
+    fn turn_on(&self) {
+        let has_leader = |it: &Accumulator| it.has_leader.load(Ordering::Relaxed);
+        let any_leader = self.partitions.iter().any(|it| has_leader(it));
+        let usable = |it: &Accumulator| !any_leader || has_leader(it);
+        let load = |it: &Arc<Accumulator>| usable(it).then(|| it.queued.load(Ordering::Relaxed));
+        let loads: Vec<_> = self.partitions.iter().map(load).collect();
+        let draw = self.means.rng.lock().unwrap_or_else(PoisonError::into_inner).any();
+        self.sticky.store(partitioner::by_load(&loads, draw).unwrap_or(0), Ordering::Relaxed);
     }
 }
 
 impl Opened {
+    /// Whether it is closed already.
+    pub(super) fn is_over(&self) -> bool {
+        self.accumulator.lock().generation != self.generation
+    }
+
     /// Closes the batch, unless it is closed already.
     pub(super) fn close(&self) -> Option<Closed> {
-        let mut open = self.topic.partitions.get(self.partition)?.lock();
-        (open.generation == self.generation).then(|| open.close())?
+        let mut open = self.accumulator.lock();
+        (open.generation == self.generation).then(|| open.close(&self.accumulator))?
     }
 }
 
 impl Accumulator {
+    fn new(tp: TopicPartition, means: Arc<Means>) -> Self {
+        let open = Open {
+            builder: BatchBuilder::new(means.batch_size),
+            result: None,
+            since: Instant::default(),
+            reserved: 0,
+            turn: 0,
+            generation: 0,
+        };
+        Self {
+            tp,
+            has_leader: AtomicBool::new(true),
+            queued: AtomicUsize::new(0),
+            means,
+            open: Mutex::new(open),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One of its closed batches is through.
+    pub(super) fn ended(&self) {
+        self.queued.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// One of its closed batches became two.
+    pub(super) fn split(&self) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl Open {
-    fn push(&mut self, record: &NewRecord<'_>, reserved: usize) -> Result<u32, AppendError> {
-        let ordinal = self.builder.append(record)?;
-        if ordinal == 0 {
-            self.result = Some(Arc::new(BatchResult::new(self.tp.clone())));
-        }
-        self.reserved = self.reserved.saturating_add(reserved);
-        Ok(ordinal)
+    /// Between two batches, when its partition had a batch's worth of records.
+    const fn has_had_its_turn(&self, batch_size: usize) -> bool {
+        self.result.is_none() && batch_size <= self.turn
     }
 
-    fn close(&mut self) -> Option<Closed> {
+    fn push(
+        &mut self,
+        record: &NewRecord<'_>,
+        reserved: usize,
+        accumulator: &Arc<Accumulator>,
+    ) -> Result<(Receipt, Option<Opened>), AppendError> {
+        let Some(result) = &self.result else {
+            return self.open(record, reserved, accumulator);
+        };
+        let ordinal = self.builder.append(record)?;
+        self.reserved = self.reserved.saturating_add(reserved);
+        Ok((Receipt::new(Arc::clone(result), ordinal), None))
+    }
+
+    /// Begins a batch.
+    #[cold]
+    fn open(
+        &mut self,
+        record: &NewRecord<'_>,
+        reserved: usize,
+        accumulator: &Arc<Accumulator>,
+    ) -> Result<(Receipt, Option<Opened>), AppendError> {
+        let means = &accumulator.means;
+        self.builder = BatchBuilder::with_buffer(means.batch_size, means.spares.take());
+        let ordinal = self.builder.append(record)?;
+        let result = Arc::new(BatchResult::new(accumulator.tp.clone()));
+        self.result = Some(Arc::clone(&result));
+        self.since = means.clock.now();
+        self.reserved = reserved;
+        let opened = Opened { accumulator: Arc::clone(accumulator), generation: self.generation };
+        Ok((Receipt::new(result, ordinal), Some(opened)))
+    }
+
+    fn close(&mut self, accumulator: &Arc<Accumulator>) -> Option<Closed> {
         let result = self.result.take()?;
         self.generation = self.generation.wrapping_add(1);
-        let builder = std::mem::replace(&mut self.builder, BatchBuilder::new(self.batch_size));
+        accumulator.queued.fetch_add(1, Ordering::Relaxed);
+        let builder = std::mem::replace(&mut self.builder, BatchBuilder::new(0));
+        self.turn = self.turn.saturating_add(builder.size());
         Some(Closed {
-            tp: self.tp.clone(),
+            accumulator: Arc::clone(accumulator),
             builder,
             result,
+            since: self.since,
             reserved: std::mem::take(&mut self.reserved),
         })
     }

@@ -1,36 +1,45 @@
 //! Carries out what the produce side's router wants: seals batches, sends them, tells receipts.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
-use std::time::Duration;
+mod brokers;
+mod linger;
+mod store;
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use forebay_core::backoff;
 use forebay_core::cluster::Destination;
 use forebay_core::cluster::metadata::Metadata;
+use forebay_core::connection::Fault;
+use forebay_core::orders::LeaderHint;
 use forebay_core::producer::{
-    self as machine, Answer, BatchId, Failure, Identity, Output, RequestId, Sequencing, Stamp,
+    self as machine, Answer, BatchId, Down, Failure, Identity, NewBatch, Output, RequestId,
+    Sequencing, Stamped,
 };
 use forebay_core::rng::Rng;
 use forebay_core::time::Instant;
 use forebay_protocol::error_code::ErrorCode;
 use forebay_protocol::messages as m;
-use forebay_protocol::records::batch::ProduceKind;
-use forebay_protocol::records::builder::{Producer as Writer, SealedBatch};
-use forebay_protocol::records::codec::{Codec, Compressor, Levels};
+use forebay_protocol::records::codec::Codec;
 use forebay_protocol::types::{BrokerId, Offset, TopicPartition};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::append::{Closed, Opened, Pool};
 use super::receipt::BatchResult;
 use super::translate;
-use crate::cluster::{Cluster, Patience, Route};
+use crate::cluster::Cluster;
 use crate::config::{Compression, ConfigError, ProducerConfig};
 use crate::error::Error;
+use crate::net::connector::Connector;
+use crate::net::peer::Event;
 use crate::runtime::Clock;
+use brokers::Brokers;
+use linger::Linger;
+use store::{Size, Store, Stored, Unpacked};
 
-/// How long a leader may be out of reach before its batches are taken back: it may have moved.
-const REACH: Duration = Duration::from_secs(2);
+/// Full batches that are packed before what is packed is sent.
+const BURST: usize = 8;
+/// Inputs that are taken before what they brought is sent.
+const INPUTS: usize = 256;
 
 /// What users tell the driver.
 #[derive(Debug)]
@@ -39,26 +48,28 @@ pub(super) enum Input {
     Opened(Opened),
     /// A batch is full.
     Closed(Closed),
+    /// Somebody waits for room: no batch need wait for more records.
+    Hurry,
     /// Send everything, and say when all of it is answered.
     Flush(oneshot::Sender<Result<(), Error>>),
     /// The deadline of `close` passed, or everything is through: the end.
-    Close,
+    Close(oneshot::Sender<Left>),
+}
+
+/// What was not through when the producer was closed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Left {
+    /// Records that failed by it.
+    pub(super) records: u64,
+    /// Of these, records that may have been written.
+    pub(super) unknown: u64,
 }
 
 /// What brokers tell the driver.
 #[derive(Debug)]
 enum News {
-    Produced(RequestId, Answer),
+    Produced(RequestId, Answer, Vec<(TopicPartition, LeaderHint)>),
     Identity(Result<Identity, Option<i16>>),
-}
-
-/// A sealed batch until its result is told.
-#[derive(Debug)]
-struct Pending {
-    sealed: SealedBatch,
-    result: Arc<BatchResult>,
-    tp: TopicPartition,
-    reserved: usize,
 }
 
 #[derive(Debug)]
@@ -76,46 +87,59 @@ pub(super) struct Driver {
     config: Arc<ProducerConfig>,
     clock: Clock,
     pool: Arc<Pool>,
-    compressor: Compressor,
-    pending: BTreeMap<BatchId, Pending>,
-    next_batch: u64,
-    lingering: VecDeque<(Instant, Opened)>,
+    brokers: Brokers,
+    store: Store,
+    linger: Linger,
+    /// Sealed and not yet handed to the machine.
+    fresh: Vec<NewBatch>,
+    sealed: u64,
     flushes: Vec<Flush>,
     /// First failure since the last flush.
     failure: Option<Error>,
+    left: Left,
     news: (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<News>),
 }
 
+/// What a driver is made of.
+pub(super) struct Parts {
+    pub(super) config: Arc<ProducerConfig>,
+    pub(super) cluster: Cluster,
+    pub(super) connector: Arc<dyn Connector>,
+    pub(super) pool: Arc<Pool>,
+    pub(super) clock: Clock,
+    pub(super) rng: Rng,
+}
+
 impl Driver {
-    pub(super) fn new(
-        config: Arc<ProducerConfig>,
-        cluster: Cluster,
-        pool: Arc<Pool>,
-        clock: Clock,
-    ) -> Self {
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts { config, cluster, connector, pool, clock, rng } = parts;
         let client = &config.client;
-        let rng = Rng::from_seed(client.seed().wrapping_add(2));
-        let retry = backoff::Config { first: client.retry_backoff, max: client.retry_backoff_max };
         let settings = machine::Config {
             sequencing: if config.idempotence { Sequencing::Idempotent } else { Sequencing::None },
             max_in_flight: config.max_in_flight,
             max_request_bytes: config.max_request_size.max(config.batch_size),
             delivery_timeout: config.delivery_timeout,
-            retry,
+            retry: backoff::Config { first: client.retry_backoff, max: client.retry_backoff_max },
+            reconnect: backoff::Config {
+                first: client.reconnect_backoff,
+                max: client.reconnect_backoff_max,
+            },
         };
         Self {
             machine: machine::Producer::new(settings, rng),
             metadata: cluster.metadata(),
             cluster,
-            config,
             clock,
             pool,
-            compressor: Compressor::new(Levels::default()),
-            pending: BTreeMap::new(),
-            next_batch: 0,
-            lingering: VecDeque::new(),
+            brokers: Brokers::new(&config, connector, clock),
+            store: Store::new(codec(config.compression)),
+            config,
+            linger: Linger::default(),
+            fresh: Vec::new(),
+            sealed: 0,
             flushes: Vec::new(),
             failure: None,
+            left: Left::default(),
             news: mpsc::unbounded_channel(),
         }
     }
@@ -123,14 +147,14 @@ impl Driver {
     /// Serves until it is closed; when all handles are gone, until everything is through.
     pub(super) async fn run(mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
         let mut has_users = true;
-        while has_users || !self.pending.is_empty() {
-            self.deliver();
+        while has_users || !self.store.is_empty() {
             let deadline = self.deadline();
             tokio::select! {
                 biased;
+                Some(event) = self.brokers.events.1.recv() => self.handle_event(event),
                 Some(news) = self.news.1.recv() => self.handle_news(news),
                 input = inputs.recv(), if has_users => match input {
-                    Some(Input::Close) => break,
+                    Some(Input::Close(reply)) => return self.end(inputs, reply),
                     Some(input) => self.handle_input(input),
                     None => {
                         has_users = false;
@@ -138,83 +162,130 @@ impl Driver {
                     }
                 },
                 Ok(()) = self.metadata.changed() => self.handle_metadata(),
-                () = self.clock.sleep_until(deadline) => self.handle_timeout(),
+                () = self.clock.sleep_until(deadline) => {}
+            }
+            if let Some(reply) = self.drain(&mut inputs) {
+                return self.end(inputs, reply);
+            }
+            self.work();
+        }
+    }
+
+    /// Takes what else there is already; who closes the producer, if somebody does.
+    fn drain(
+        &mut self,
+        inputs: &mut mpsc::UnboundedReceiver<Input>,
+    ) -> Option<oneshot::Sender<Left>> {
+        while let Ok(news) = self.news.1.try_recv() {
+            self.handle_news(news);
+        }
+        for _ in 0..INPUTS {
+            if BURST <= self.fresh.len() {
+                break;
+            }
+            match inputs.try_recv() {
+                Ok(Input::Close(reply)) => return Some(reply),
+                Ok(input) => self.handle_input(input),
+                Err(_) => break,
             }
         }
-        self.end(inputs);
+        None
+    }
+
+    /// Closes batches whose time has come, and lets the machine go on.
+    fn work(&mut self) {
+        let now = self.clock.now();
+        for closed in self.linger.take(now, |tp| self.machine.is_busy(tp)) {
+            self.seal(closed);
+        }
+        self.machine.handle_batches(now, self.fresh.drain(..));
+        self.deliver();
     }
 
     fn handle_input(&mut self, input: Input) {
         match input {
             Input::Opened(opened) => {
-                self.lingering.push_back((self.clock.now().after(self.config.linger), opened));
+                self.linger.push(self.clock.now().after(self.config.linger), opened);
             }
             Input::Closed(closed) => self.seal(closed),
+            Input::Hurry => self.linger.hurry(),
             Input::Flush(reply) => {
                 self.close_all();
-                self.flushes.push(Flush { until: BatchId(self.next_batch), reply });
+                self.flushes.push(Flush { until: BatchId::nth(self.sealed), reply });
                 self.answer_flushes();
             }
-            Input::Close => {}
+            // The loop's own.
+            Input::Close(_) => {}
         }
+    }
+
+    fn handle_event(&mut self, event: Event) {
+        let now = self.clock.now();
+        match event {
+            Event::Up(broker) => {
+                self.brokers.is_well();
+                self.machine.handle_up(now, broker);
+            }
+            Event::Down { broker, fault, returned } => {
+                let how = if fault == Fault::ClosedHere { Down::Idle } else { Down::Failed };
+                let address = self.metadata.borrow().brokers.get(&broker).cloned();
+                self.brokers.ended(broker, fault, returned, address);
+                self.machine.handle_down(now, broker, how);
+            }
+        }
+        self.deliver();
     }
 
     fn handle_news(&mut self, news: News) {
         let now = self.clock.now();
         match news {
-            News::Produced(request, answer) => self.machine.handle_answer(now, request, answer),
+            News::Produced(request, answer, hints) => {
+                for (tp, hint) in hints {
+                    self.cluster.hint(tp, hint);
+                }
+                self.machine.handle_answer(now, request, &answer);
+            }
             News::Identity(Ok(identity)) => self.machine.handle_identity(now, Some(identity)),
             News::Identity(Err(Some(code))) if !ErrorCode(code).is_retriable() && 0 < code => {
                 self.machine.handle_no_identity(now, code);
             }
             News::Identity(Err(_)) => self.machine.handle_identity(now, None),
         }
+        self.deliver();
     }
 
     fn handle_metadata(&mut self) {
         let metadata = Arc::clone(&self.metadata.borrow_and_update());
+        self.pool.look(&metadata);
         self.machine.handle_metadata(self.clock.now(), metadata);
     }
 
-    fn handle_timeout(&mut self) {
-        let now = self.clock.now();
-        while let Some((_, opened)) = self.lingering.pop_front_if(|(due, _)| *due <= now) {
-            if let Some(closed) = opened.close() {
-                self.seal(closed);
-            }
-        }
-        self.machine.handle_timeout(now);
-    }
-
     fn deadline(&self) -> Option<Instant> {
-        let linger = self.lingering.front().map(|(due, _)| *due);
-        linger.into_iter().chain(self.machine.poll_timeout(self.clock.now())).min()
+        let due = self.linger.due_at();
+        due.into_iter().chain(self.machine.poll_timeout(self.clock.now())).min()
     }
 
     fn close_all(&mut self) {
-        self.lingering.clear();
+        self.linger = Linger::default();
         for closed in self.pool.close_all() {
             self.seal(closed);
         }
     }
 
-    /// Packs a batch and hands it to the machine.
     fn seal(&mut self, closed: Closed) {
-        let Closed { tp, mut builder, result, reserved } = closed;
-        let codec = codec(self.config.compression);
-        match builder.seal(codec, ProduceKind::default(), &mut self.compressor) {
-            Ok(Some(sealed)) => {
-                let id = BatchId(self.next_batch);
-                self.next_batch = self.next_batch.wrapping_add(1);
-                let size = (sealed.count(), sealed.bytes().len());
-                self.pending.insert(id, Pending { sealed, result, tp: tp.clone(), reserved });
-                self.machine.handle_batch(self.clock.now(), &tp, id, size);
+        let id = BatchId::nth(self.sealed);
+        self.sealed = self.sealed.wrapping_add(1);
+        let (since, tp) = (closed.since, closed.accumulator.tp.clone());
+        match self.store.seal(id, closed, self.pool.spares()) {
+            Ok(Some(Size { records, bytes })) => {
+                self.fresh.push(NewBatch { id, tp, records, bytes, since });
             }
-            Ok(None) => self.pool.room.add_permits(reserved),
-            Err(_) => {
+            Ok(None) => {}
+            Err(Unpacked(closed)) => {
+                let codec = codec(self.config.compression).name();
                 let expected = "a codec that this program was built with";
-                let error = ConfigError::new("compression.type", codec.name(), expected).into();
-                self.tell(&result, reserved, Err(error));
+                let error = ConfigError::new("compression.type", codec, expected).into();
+                self.fail(&closed, error);
             }
         }
     }
@@ -223,58 +294,47 @@ impl Driver {
     fn deliver(&mut self) {
         while let Some(output) = self.machine.poll_output() {
             match output {
+                Output::Connect { broker } => self.connect(broker),
                 Output::Send { request, broker, batches, patience } => {
-                    self.send(request, broker, &batches, patience);
+                    let timeout = patience.min(self.config.client.request_timeout);
+                    let body = self.request(&batches);
+                    let accepts = translate::accepts(self.config.compression);
+                    let news = self.news.0.clone();
+                    self.brokers.send(broker, body, (timeout, accepts), move |answer| {
+                        let (answer, hints) = translate::answer(answer);
+                        drop(news.send(News::Produced(request, answer, hints)));
+                    });
                 }
-                Output::InitProducerId => self.ask_identity(),
+                Output::InitProducerId { current } => self.ask_identity(current),
                 Output::StaleMetadata => self.cluster.stale(),
+                Output::Split { batch, records, rest } => {
+                    if let Err(error) = self.store.split(batch, records, rest) {
+                        tracing::error!(target: "forebay::produce", %error, "cannot split a batch");
+                    }
+                }
                 Output::Done { batch, result } => self.done(batch, result),
             }
         }
     }
 
-    fn send(
-        &mut self,
-        request: RequestId,
-        broker: BrokerId,
-        batches: &[(TopicPartition, BatchId, Option<Stamp>)],
-        patience: Duration,
-    ) {
-        let mut bodies = Vec::with_capacity(batches.len());
-        for (tp, id, stamp) in batches {
-            let Some(pending) = self.pending.get_mut(id) else { continue };
-            if let Some(Stamp { identity, sequence }) = *stamp {
-                let Identity { id, epoch } = identity;
-                pending.sealed.stamp(Writer { id, epoch, base_sequence: sequence });
-            }
-            bodies.push((tp.clone(), Bytes::copy_from_slice(pending.sealed.bytes())));
+    fn connect(&mut self, broker: BrokerId) {
+        let address = self.metadata.borrow().brokers.get(&broker).cloned();
+        match address {
+            Some(address) => self.brokers.connect(broker, address),
+            None => self.machine.handle_down(self.clock.now(), broker, Down::Failed),
         }
-        let body = translate::produce(&self.config, bodies);
-        let accepts = translate::accepts(self.config.compression);
-        let news = self.news.0.clone();
-        let to = Destination::Broker(broker);
-        let patience = Patience {
-            leave: patience.min(REACH),
-            answer: patience.min(self.config.client.request_timeout),
-        };
-        let route = Route { to, accepts, patience };
-        self.cluster.send_on(
-            route,
-            move |_| body.clone(),
-            move |answer| {
-                let answer = translate::answer(answer);
-                drop(news.send(News::Produced(request, answer)));
-            },
-        );
     }
 
-    fn ask_identity(&self) {
+    fn request(&mut self, batches: &Stamped) -> m::ProduceRequest {
+        let bodies = batches
+            .iter()
+            .filter_map(|(tp, id, stamp)| Some((tp.clone(), self.store.stamped(*id, *stamp)?)));
+        translate::produce(&self.config, bodies.collect())
+    }
+
+    fn ask_identity(&self, current: Option<Identity>) {
         let news = self.news.0.clone();
-        let make = |_| m::InitProducerIdRequest {
-            transactional_id: None,
-            transaction_timeout_ms: i32::MAX,
-            ..Default::default()
-        };
+        let make = move |version| translate::init_producer_id(version, current);
         self.cluster.send(Destination::Any, make, (0, i16::MAX), move |answer| {
             let identity = match answer {
                 Ok(answer) => translate::identity(&answer).map_err(Some),
@@ -285,25 +345,42 @@ impl Driver {
     }
 
     fn done(&mut self, batch: BatchId, result: Result<Option<Offset>, Failure>) {
-        let Some(Pending { result: told, tp, reserved, .. }) = self.pending.remove(&batch) else {
-            return;
-        };
-        let result = result.map_err(|failure| self.error(&tp, failure));
-        self.tell(&told, reserved, result);
+        let Some(stored) = self.store.remove(batch, self.pool.spares()) else { return };
+        let Stored { result: told, first, records, reserved, accumulator, .. } = stored;
+        accumulator.ended();
+        match result {
+            Err(Failure::Closed) => self.left.records += u64::from(records),
+            Err(Failure::Unknown { .. }) => self.left.unknown += u64::from(records),
+            _ => {}
+        }
+        let result = result.map_err(|failure| self.error(&accumulator.tp, failure));
+        self.tell(&told, (first, records), reserved, result);
         self.answer_flushes();
     }
 
-    fn tell(&mut self, told: &BatchResult, reserved: usize, result: Result<Option<Offset>, Error>) {
+    /// A batch fails before it reached the machine.
+    fn fail(&mut self, closed: &Closed, error: Error) {
+        closed.accumulator.ended();
+        self.tell(&closed.result, (0, u32::MAX), closed.reserved, Err(error));
+    }
+
+    fn tell(
+        &mut self,
+        told: &BatchResult,
+        records: (u32, u32),
+        reserved: usize,
+        result: Result<Option<Offset>, Error>,
+    ) {
         if let Err(error) = &result {
             tracing::warn!(target: "forebay::produce", %error, "a batch failed");
             self.failure.get_or_insert_with(|| error.clone());
         }
-        told.tell(result);
+        told.tell(records, result);
         self.pool.room.add_permits(reserved);
     }
 
     fn answer_flushes(&mut self) {
-        let oldest = self.pending.keys().next().copied();
+        let oldest = self.store.oldest();
         let failure = &mut self.failure;
         let through = |flush: &mut Flush| oldest.is_none_or(|oldest| flush.until <= oldest);
         for flush in self.flushes.extract_if(.., through) {
@@ -312,32 +389,43 @@ impl Driver {
     }
 
     /// What waits fails, and so does what still comes in.
-    fn end(&mut self, mut inputs: mpsc::UnboundedReceiver<Input>) {
+    fn end(mut self, mut inputs: mpsc::UnboundedReceiver<Input>, reply: oneshot::Sender<Left>) {
         self.pool.room.close();
         inputs.close();
+        self.left = Left::default();
+        self.machine.handle_batches(self.clock.now(), self.fresh.drain(..));
         self.machine.handle_close();
         self.deliver();
-        let mut left = self.pool.close_all();
+        let mut closed = self.pool.close_all();
         while let Ok(input) = inputs.try_recv() {
-            if let Input::Closed(closed) = input {
-                left.push(closed);
+            if let Input::Closed(late) = input {
+                closed.push(late);
             }
         }
-        for closed in left {
-            self.tell(&closed.result, closed.reserved, Err(Error::Closed));
+        for closed in closed {
+            self.left.records += u64::from(closed.builder.count());
+            self.fail(&closed, Error::Closed);
         }
+        self.left.records += self.left.unknown;
+        reply.send(self.left).ok();
     }
 
     fn error(&self, tp: &TopicPartition, failure: Failure) -> Error {
-        let late = || Error::Timeout {
+        let said = |last: i16| Error::broker("Produce", tp.to_string(), last);
+        let late = |last: i16| Error::Timeout {
             what: "sending a batch",
             after: self.config.delivery_timeout,
-            last: None,
+            last: match last {
+                0 => self.brokers.last_fault().cloned().map(Box::new),
+                last => Some(Box::new(said(last))),
+            },
         };
         match failure {
-            Failure::Refused { code } => Error::broker("Produce", tp.to_string(), code),
-            Failure::Late => late(),
-            Failure::Unknown => Error::Unknown { tp: tp.clone(), cause: Box::new(late()) },
+            Failure::Refused { code } => said(code),
+            Failure::Late { last } => late(last),
+            Failure::Unknown { last } => {
+                Error::Unknown { tp: tp.clone(), cause: Box::new(late(last)) }
+            }
             Failure::NotOffered => {
                 Error::NotOffered { feature: "compression.type=zstd", since: "2.1" }
             }

@@ -1,29 +1,53 @@
 //! What became of a record: one result per batch, shared by the receipts of its records.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use forebay_protocol::types::{Offset, TopicPartition};
 use tokio::sync::Notify;
 
 use crate::error::Error;
 
-/// The result of one batch.
+/// The result of one batch; of each of its parts, when a broker made us split it.
 #[derive(Debug)]
 pub(super) struct BatchResult {
     tp: TopicPartition,
-    result: OnceLock<Result<Option<Offset>, Error>>,
+    parts: Mutex<Vec<Part>>,
     told: Notify,
+}
+
+/// How neighbouring records ended.
+#[derive(Debug)]
+struct Part {
+    /// Ordinal of the first of them.
+    first: u32,
+    /// Ordinal behind the last of them.
+    end: u32,
+    /// The offset of the first of them, when the broker told it.
+    result: Result<Option<Offset>, Error>,
 }
 
 impl BatchResult {
     pub(super) fn new(tp: TopicPartition) -> Self {
-        Self { tp, result: OnceLock::new(), told: Notify::new() }
+        Self { tp, parts: Mutex::default(), told: Notify::new() }
     }
 
-    /// The batch ended: with the offset of its first record, when the broker told it.
-    pub(super) fn tell(&self, result: Result<Option<Offset>, Error>) {
-        drop(self.result.set(result));
+    /// So many records, from the one with ordinal `first` on, ended: with the offset of the first
+    /// of them, when the broker told it.
+    pub(super) fn tell(&self, (first, records): (u32, u32), result: Result<Option<Offset>, Error>) {
+        self.parts().push(Part { first, end: first.saturating_add(records), result });
         self.told.notify_waiters();
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Vec<Part>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn result(&self, ordinal: u32) -> Option<Result<Option<Offset>, Error>> {
+        let parts = self.parts();
+        let part = parts.iter().find(|part| (part.first..part.end).contains(&ordinal))?;
+        let behind = i64::from(ordinal.saturating_sub(part.first));
+        let result = part.result.clone();
+        Some(result.map(|base| base.map(|base| Offset(base.0.saturating_add(behind)))))
     }
 }
 
@@ -80,10 +104,7 @@ impl Receipt {
     /// The inner result's are those of [`delivered`](Self::delivered).
     #[must_use]
     pub fn result(&self) -> Option<Result<Delivery, Error>> {
-        let result = self.batch.result.get()?.clone();
-        Some(result.map(|base| Delivery {
-            tp: self.batch.tp.clone(),
-            offset: base.map(|base| Offset(base.0.saturating_add(self.ordinal.into()))),
-        }))
+        let result = self.batch.result(self.ordinal)?;
+        Some(result.map(|offset| Delivery { tp: self.batch.tp.clone(), offset }))
     }
 }

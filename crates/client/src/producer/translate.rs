@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use forebay_core::connection::Fault;
+use forebay_core::orders::{Address, Leader, LeaderHint};
 use forebay_core::producer::{Answer, Identity, Told};
 use forebay_protocol::messages as m;
 use forebay_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use forebay_protocol::types::{Offset, TopicName, TopicPartition};
+use forebay_protocol::types::{BrokerId, LeaderEpoch, Offset, TopicName, TopicPartition};
 
 use crate::config::{Compression, ProducerConfig};
 use crate::error::Error;
@@ -49,15 +51,43 @@ pub(super) fn produce(
     }
 }
 
-/// What became of a request.
-pub(super) fn answer(answer: Result<m::ProduceResponse, Error>) -> Answer {
-    match answer {
-        Ok(response) => Answer::Told(told(&response)),
-        Err(Error::Connection { fault, .. }) if !fault.is_retriable() => Answer::NotOffered,
-        // Nobody could be asked: it never left.
+/// What became of a request, and who leads now the partitions that have moved (KIP-951).
+pub(super) fn answer(answer: Result<m::ProduceResponse, Error>) -> (Answer, Hints) {
+    let answer = match answer {
+        Ok(response) => return (Answer::Told(told(&response)), hints(&response)),
+        Err(Error::Connection {
+            fault: Fault::Unwritable(_) | Fault::Unsupported { .. }, ..
+        }) => Answer::NotOffered,
+        // The connection ended before it was written.
         Err(Error::Timeout { .. }) => Answer::NotSent,
         Err(_) => Answer::Lost,
+    };
+    (answer, Vec::new())
+}
+
+/// Leaders that brokers named.
+type Hints = Vec<(TopicPartition, LeaderHint)>;
+
+fn hints(response: &m::ProduceResponse) -> Hints {
+    let address = |id: i32| {
+        let endpoint = response.node_endpoints.iter().find(|endpoint| endpoint.node_id == id)?;
+        let port = u16::try_from(endpoint.port).ok()?;
+        Some(Address { host: endpoint.host.as_str().into(), port })
+    };
+    let mut hints = Vec::new();
+    for topic in &response.responses {
+        for it in &topic.partition_responses {
+            let told = &it.current_leader;
+            if it.error_code == 0 || told.leader_id < 0 || told.leader_epoch < 0 {
+                continue;
+            }
+            let leader =
+                Leader { broker: BrokerId(told.leader_id), epoch: LeaderEpoch(told.leader_epoch) };
+            let tp = TopicPartition::new(topic.name.as_str(), it.index);
+            hints.push((tp, LeaderHint { leader, address: address(told.leader_id) }));
+        }
     }
+    hints
 }
 
 fn told(response: &m::ProduceResponse) -> Vec<Told> {
@@ -71,6 +101,24 @@ fn told(response: &m::ProduceResponse) -> Vec<Told> {
         }));
     }
     told
+}
+
+/// The first `InitProducerId` that says who asks (KIP-360).
+const EPOCH_FROM: i16 = 3;
+
+/// A question for a producer id, or for the next epoch of the one we have.
+pub(super) fn init_producer_id(
+    version: i16,
+    current: Option<Identity>,
+) -> m::InitProducerIdRequest {
+    let none = Identity { id: -1, epoch: -1 };
+    let current = current.filter(|_| EPOCH_FROM <= version).unwrap_or(none);
+    m::InitProducerIdRequest {
+        transactional_id: None,
+        transaction_timeout_ms: i32::MAX,
+        producer_id: current.id,
+        producer_epoch: current.epoch,
+    }
 }
 
 /// What an answer to `InitProducerId` gives.

@@ -32,6 +32,26 @@ pub fn murmur2(data: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
+/// One of the partitions with these numbers of waiting batches, `None` for those that are out of
+/// the question. `draw` is any number: the fewer batches wait, the likelier is a partition
+/// (KIP-794); equal numbers make all equally likely. `None` when there is no partition.
+#[must_use]
+pub fn by_load(loads: &[Option<usize>], draw: u64) -> Option<usize> {
+    let most = loads.iter().flatten().max()?;
+    let weight = |load: &Option<usize>| load.map_or(0, |load| 1 + most.saturating_sub(load));
+    let total: usize = loads.iter().map(weight).fold(0, usize::saturating_add);
+    let draw = (u128::from(draw) * u128::try_from(total).unwrap_or(1)) >> u64::BITS;
+    let mut left = usize::try_from(draw).unwrap_or(0);
+    for (at, load) in loads.iter().enumerate() {
+        let weight = weight(load);
+        if left < weight {
+            return Some(at);
+        }
+        left = left.saturating_sub(weight);
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +98,26 @@ mod tests {
         }
         assert!(seen.iter().all(|count| (50..150).contains(count)), "{seen:?}");
         assert_eq!(for_key(b"key", 0), None);
+    }
+
+    #[test]
+    fn a_partition_is_likelier_the_less_waits_for_it() {
+        let share = |loads: &[Option<usize>]| {
+            let mut counts = vec![0; loads.len()];
+            for step in 0..9000_u64 {
+                counts[by_load(loads, step * (u64::MAX / 9000)).unwrap()] += 1;
+            }
+            counts
+        };
+        let near = |found: Vec<i32>, expected: &[i32]| {
+            let off = found.iter().zip(expected).any(|(one, other)| 2 < one.abs_diff(*other));
+            assert!(!off, "{found:?} is not {expected:?}");
+        };
+        near(share(&[Some(0), Some(0), Some(0)]), &[3000, 3000, 3000]);
+        // Weights 1, 4 and 4.
+        near(share(&[Some(3), Some(0), Some(0)]), &[1000, 4000, 4000]);
+        near(share(&[None, Some(7), None]), &[0, 9000, 0]);
+        assert_eq!(by_load(&[None, None], 5), None);
+        assert_eq!(by_load(&[Some(1), Some(1)], u64::MAX), Some(1));
     }
 }

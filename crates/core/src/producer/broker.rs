@@ -1,0 +1,82 @@
+//! One broker as the producer reaches it: a connection, and how many requests are on it.
+//!
+//! ```text
+//!   Down --must_dial--> Opening --up--> Up
+//!    ^                     |             |
+//!    +------- down, with back-off -------+
+//! ```
+
+use std::time::Duration;
+
+use super::Down;
+use crate::backoff::{self, Backoff};
+use crate::rng::Rng;
+use crate::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Broker {
+    state: State,
+    backoff: Backoff,
+    in_flight: usize,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Down { dial_at: Instant },
+    Opening,
+    Up,
+}
+
+impl Broker {
+    pub(super) const fn new(reconnect: backoff::Config) -> Self {
+        let state = State::Down { dial_at: Instant::from_nanos(0) };
+        Self { state, backoff: Backoff::new(reconnect), in_flight: 0 }
+    }
+
+    /// Whether somebody must connect now; says so once per attempt.
+    pub(super) fn must_dial(&mut self, now: Instant) -> bool {
+        let due = matches!(self.state, State::Down { dial_at } if dial_at <= now);
+        if due {
+            self.state = State::Opening;
+        }
+        due
+    }
+
+    /// When the next attempt to connect may be made, while there is no connection.
+    pub(super) const fn dial_at(&self) -> Option<Instant> {
+        match self.state {
+            State::Down { dial_at } => Some(dial_at),
+            State::Opening | State::Up => None,
+        }
+    }
+
+    pub(super) const fn up(&mut self) {
+        self.state = State::Up;
+        self.backoff.succeed();
+    }
+
+    pub(super) fn down(&mut self, now: Instant, how: Down, rng: &mut Rng) {
+        let wait = match how {
+            Down::Idle => Duration::ZERO,
+            Down::Failed => self.backoff.fail(rng),
+        };
+        self.state = State::Down { dial_at: now.after(wait) };
+    }
+
+    pub(super) fn may_send(&self, max_in_flight: usize) -> bool {
+        self.state == State::Up && self.in_flight < max_in_flight
+    }
+
+    /// Whether another request would have to wait for an answer.
+    pub(super) const fn is_full(&self, max_in_flight: usize) -> bool {
+        max_in_flight <= self.in_flight
+    }
+
+    pub(super) const fn sent(&mut self) {
+        self.in_flight = self.in_flight.saturating_add(1);
+    }
+
+    pub(super) const fn answered(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+}
