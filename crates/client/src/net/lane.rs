@@ -11,7 +11,7 @@ use std::time::Duration;
 use forebay_core::backoff::{self, Backoff};
 use forebay_core::connection::Fault;
 use forebay_core::fetch::cursor::{Cursor, Returned};
-use forebay_core::fetch::lane::{Config, Lane};
+use forebay_core::fetch::lane::{Config, Epochs, Lane};
 use forebay_core::orders::Address;
 use forebay_core::rng::Rng;
 use forebay_core::run::BatchRun;
@@ -41,6 +41,7 @@ const ANSWER_MAX: usize = 1 << 20;
 /// First version that names topics by id.
 const BY_ID: i16 = 13;
 
+mod epochs;
 mod response;
 
 /// Where brokers are, as control told last.
@@ -99,6 +100,8 @@ pub(crate) struct LaneDriver {
     events: link::Sender<LaneEvent>,
     client_id: Str,
     version: i16,
+    /// In which version the broker can be asked where an epoch ended.
+    epochs: Option<i16>,
     correlation: i32,
     /// Bytes of the current response that were not read yet.
     unread: usize,
@@ -120,6 +123,7 @@ impl LaneDriver {
             client_id: Str::from(&*setup.client_id),
             setup,
             version: 0,
+            epochs: None,
             correlation: 0,
             unread: 0,
         }
@@ -160,6 +164,10 @@ impl LaneDriver {
             self.hear_waiting()?;
             self.machine.handle_timeout(self.setup.clock.now());
             self.give_back();
+            if self.machine.has_unchecked() {
+                self.ask_epochs(&mut stream).await?;
+                continue;
+            }
             if !self.machine.is_ready() {
                 self.rest().await?;
                 continue;
@@ -193,6 +201,8 @@ impl LaneDriver {
         // A topic without id cannot be asked for by id.
         let newest = if self.machine.has_ids() { i16::MAX } else { BY_ID - 1 };
         self.version = versions.meet(ApiKey::Fetch, (0, newest)).map_err(Stop::Fault)?;
+        self.epochs = versions.meet(ApiKey::OffsetForLeaderEpoch, (0, i16::MAX)).ok();
+        self.machine.set_epochs(if self.epochs.is_some() { Epochs::Ask } else { Epochs::InFetch });
         self.machine.handle_connected(self.version);
         Ok(stream)
     }

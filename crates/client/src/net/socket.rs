@@ -39,7 +39,8 @@ pub(crate) async fn handshake(
     }
 }
 
-async fn read_frame(stream: &mut Stream, frames: &mut Frames) -> Result<Bytes, Fault> {
+/// The next whole frame.
+pub(super) async fn read_frame(stream: &mut Stream, frames: &mut Frames) -> Result<Bytes, Fault> {
     loop {
         if let Some(frame) = frames.next_frame()? {
             return Ok(frame);

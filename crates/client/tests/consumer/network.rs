@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use forebay::{BrokerId, Context, Error, Position, Record};
-use forebay_broker::{ApiKey, Effect, ErrorCode, Fault};
+use forebay::{BrokerId, Context, Error, OffsetReset, Position, Record, Summary};
+use forebay_broker::{ApiKey, Effect, ErrorCode, Fault, Release};
 
-use crate::world::{Seen, World, close, tp, until};
+use crate::world::{GROUP, Seen, World, close, tp, until};
 
 /// Runs over 20 batches while `disturb` happens after the first ones; every record must come once.
 async fn survives(nodes: u16, disturb: impl AsyncFn(&World)) -> (World, Seen) {
@@ -160,8 +160,8 @@ async fn a_batch_damaged_on_its_way_is_fetched_again_and_one_damaged_for_good_st
 async fn a_position_outside_the_log_is_an_error_unless_a_reset_was_asked_for() {
     let world = World::new(1);
     world.fill(0, 10, 10);
-    world.broker.with(|cluster| cluster.commit(crate::world::GROUP, &tp(0), 5000, -1));
-    let consumer = world.consumer(1).auto_offset_reset(forebay::OffsetReset::None).build().unwrap();
+    world.broker.with(|cluster| cluster.commit(GROUP, &tp(0), 5000, -1));
+    let consumer = world.consumer(1).auto_offset_reset(OffsetReset::None).build().unwrap();
     let run = consumer.run(|_: Record, _: Context| async {});
     let error = tokio::time::timeout(Duration::from_secs(60), run).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::OffsetOutOfRange { position: Position(5000), .. }), "{error}");
@@ -185,9 +185,55 @@ async fn an_unknown_topic_is_a_clear_error() {
 async fn a_group_with_live_members_refuses_commits_with_a_clear_error() {
     let world = World::new(1);
     world.fill(0, 1, 10);
-    world.broker.with(|cluster| cluster.join_member(crate::world::GROUP, "someone", 3));
+    world.broker.with(|cluster| cluster.join_member(GROUP, "someone", 3));
     let consumer = world.consumer(1).build().unwrap();
     let run = consumer.run(|_: Record, _: Context| async {});
     let error = tokio::time::timeout(Duration::from_secs(60), run).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::GroupHasMembers { .. }), "{error}");
+}
+
+/// Reads 100 records; then the log is cut to 50 by an election that went wrong and grows again.
+async fn cut_behind(release: Release, reset: OffsetReset) -> (Seen, Summary) {
+    let world = World::posing(release, 2, 1);
+    world.fill(0, 10, 10);
+    let consumer = world.consumer(1).auto_offset_reset(reset).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    world.broker.with(|cluster| cluster.commit(GROUP, &tp(0), 0, -1));
+    let noting = seen.clone();
+    let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+        noting.note(record.partition(), record.offset().0);
+        async {}
+    }));
+    world.all_committed(1).await;
+    world.broker.with(|cluster| {
+        let (leader, _) = cluster.leader(&tp(0)).unwrap();
+        cluster.truncate(&tp(0), 50).unwrap();
+        cluster.move_leader(&tp(0), BrokerId(3 - leader.0)).unwrap();
+    });
+    world.fill(0, 10, 10);
+    if reset == OffsetReset::Earliest {
+        world.all_committed(1).await;
+    } else {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    let summary = handle.close(Duration::from_secs(5)).await;
+    drop(run.await.unwrap());
+    (seen, Summary::clone(&summary))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_was_cut_behind_us_is_noticed_on_every_broker() {
+    for release in [Release::V0_11, Release::V1_1, Release::V2_8, Release::V3_9, Release::V4_4] {
+        let (seen, _) = cut_behind(release, OffsetReset::Earliest).await;
+        let expected: Vec<i64> = (0..100).chain(50..150).collect();
+        assert_eq!(seen.of(0), expected, "{release:?}");
+
+        let (seen, summary) = cut_behind(release, OffsetReset::None).await;
+        assert_eq!(seen.of(0), (0..100).collect::<Vec<_>>(), "{release:?}");
+        let error = summary.partitions[0].error.clone();
+        let Some(Error::LogTruncation { position, safe, .. }) = error else {
+            panic!("{release:?}: {error:?}")
+        };
+        assert_eq!((position, safe), (Position(100), Position(50)), "{release:?}");
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use forebay::net::connector::{Connecting, Connector, Stream};
 use forebay::runtime::Placement;
 use forebay::{Address, Consumer, ConsumerBuilder, ConsumerHandle, OffsetReset, TopicPartition};
-use forebay_broker::{BatchBuilder, Broker};
+use forebay_broker::{BatchBuilder, Broker, Release};
 
 /// The group all consumers of these tests commit under.
 pub const GROUP: &str = "tests";
@@ -39,7 +39,13 @@ impl World {
     }
 
     pub fn with_nodes(nodes: u16, partitions: i32) -> Self {
-        let broker = Arc::new(Broker::builder().nodes(nodes).start_in_memory());
+        Self::posing(Release::V4_4, nodes, partitions)
+    }
+
+    /// As an older release.
+    pub fn posing(release: Release, nodes: u16, partitions: i32) -> Self {
+        let broker = Broker::builder().nodes(nodes).pose_as(release).start_in_memory();
+        let broker = Arc::new(broker);
         broker.with(|cluster| cluster.create_topic("t", partitions).unwrap());
         Self { broker }
     }

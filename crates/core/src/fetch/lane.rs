@@ -35,12 +35,14 @@ use refusal::Refusal;
 
 mod answering;
 mod config;
+mod epochs;
 mod names;
 mod pick;
 mod refusal;
 mod request;
 
 pub use config::Config;
+pub use epochs::{EpochAsk, EpochEnd, Epochs};
 pub use request::{FetchPlan, TopicPlan};
 
 /// The fetch side of one connection.
@@ -75,6 +77,10 @@ pub struct Lane {
     known: BTreeMap<Slot, (TopicPartition, Uuid)>,
     /// Partitions that the session knows and whose slot has another one now.
     gone: Vec<(TopicPartition, Uuid)>,
+    /// Who compares our last epoch with the log.
+    epochs: Epochs,
+    /// Slots that must not be fetched before their last epoch was compared with the log.
+    unchecked: BTreeSet<Slot>,
 }
 
 /// One slot on loan.
@@ -123,6 +129,8 @@ impl Lane {
             hinted: Vec::new(),
             known: BTreeMap::new(),
             gone: Vec::new(),
+            epochs: Epochs::InFetch,
+            unchecked: BTreeSet::new(),
         }
     }
 
@@ -133,6 +141,7 @@ impl Lane {
             if 7 <= version { Session::Opening { closing: 0 } } else { Session::Sessionless };
         self.in_flight = false;
         self.answering = None;
+        self.uncheck_all();
     }
 
     /// The connection is lost, and with it what was on the wire.
@@ -160,6 +169,7 @@ impl Lane {
             *place = Some(fetching);
             self.lent += 1;
         }
+        self.uncheck(slot);
         self.want(slot);
     }
 
@@ -174,6 +184,7 @@ impl Lane {
             self.resting.remove(&(until, slot));
         }
         self.names.remove(&fetching.cursor);
+        self.unchecked.remove(&slot);
         self.table.want(slot, None);
         Some(fetching.cursor)
     }
@@ -403,7 +414,8 @@ impl Lane {
     /// Brings table and count in line with what is wanted of a slot.
     fn want(&mut self, slot: Slot) {
         let Some(fetching) = fetching(&mut self.slots, slot) else { return };
-        let is_wanted = !fetching.is_held && fetching.rests_until.is_none();
+        let is_checked = !self.unchecked.contains(&slot);
+        let is_wanted = !fetching.is_held && fetching.rests_until.is_none() && is_checked;
         if is_wanted != fetching.is_wanted {
             fetching.is_wanted = is_wanted;
             self.wanted = if is_wanted { self.wanted + 1 } else { self.wanted - 1 };

@@ -83,7 +83,7 @@ impl LaneDriver {
     /// Sends the next Fetch at once when there is something to ask for and room for it.
     async fn ask_again(&mut self, reading: &mut Reading<'_>) -> Result<bool, Stop> {
         self.machine.handle_timeout(self.setup.clock.now());
-        if !self.machine.is_ready() {
+        if !self.machine.is_ready() || self.machine.has_unchecked() {
             return Ok(false);
         }
         let wanted = self.machine.response_bytes() as usize + self.chunks.size();

@@ -371,3 +371,60 @@ fn old_versions_name_topics_and_open_no_session() {
     assert!(message.topics[0].topic_id.is_zero());
     assert_eq!(message.topics[0].partitions[0].current_leader_epoch, -1);
 }
+
+/// A lane to a broker whose Fetch cannot say where logs part, with one cursor at 20.
+fn old_lane(epoch: i32) -> Lane {
+    let mut lane = Lane::new(Config::default());
+    lane.set_epochs(Epochs::Ask);
+    lane.handle_connected(11);
+    lane.lend(Cursor { position_epoch: LeaderEpoch(epoch), ..cursor(0, 20) });
+    lane
+}
+
+fn end(code: i16, end: i64) -> Option<EpochEnd> {
+    Some(EpochEnd { code, epoch: LeaderEpoch(1), end: Offset(end) })
+}
+
+#[test]
+fn an_old_leader_is_asked_where_the_last_epoch_ended_before_anything_is_fetched() {
+    let mut lane = old_lane(2);
+    assert!(!lane.is_ready());
+    let asks = lane.epoch_asks();
+    assert_eq!((asks.len(), asks[0].position, asks[0].epoch), (1, Position(20), LeaderEpoch(2)));
+    lane.handle_epoch(&asks[0], end(0, 20));
+    assert!(lane.is_ready() && !lane.has_unchecked());
+    assert!(lane.poll_request().is_some());
+
+    lane.handle_connected(11);
+    assert!(!lane.is_ready() && lane.has_unchecked(), "behind a new connection may be another log");
+    lane.handle_connected(12);
+    assert!(lane.is_ready(), "from version 12 on Fetch itself says where logs part");
+}
+
+#[test]
+fn a_log_cut_behind_the_position_is_found_before_anything_of_it_is_fetched() {
+    let mut lane = old_lane(2);
+    let asks = lane.epoch_asks();
+    lane.handle_epoch(&asks[0], end(0, 15));
+    let (cursor, why) = lane.poll_returned().unwrap();
+    assert_eq!(cursor.position, Position(20));
+    let Returned::NeedsReset(ResetCause::Truncated { end, epoch }) = why else { panic!("{why:?}") };
+    assert_eq!((end, epoch), (Position(15), LeaderEpoch(1)));
+    assert!(!lane.is_ready() && !lane.has_unchecked());
+}
+
+#[test]
+fn a_leader_that_cannot_tell_the_end_of_an_epoch_stops_nothing() {
+    for answer in [end(0, -1), end(31, -1), end(35, -1), end(-1, -1), None] {
+        let mut lane = old_lane(2);
+        let asks = lane.epoch_asks();
+        lane.handle_epoch(&asks[0], answer);
+        assert!(lane.is_ready(), "{answer:?}");
+        assert!(lane.poll_returned().is_none());
+    }
+    assert!(old_lane(-1).is_ready(), "and without an epoch there is nothing to ask");
+    let mut lane = old_lane(2);
+    let asks = lane.epoch_asks();
+    lane.handle_epoch(&asks[0], end(6, -1));
+    assert!(matches!(lane.poll_returned(), Some((_, Returned::LeaderStale(None)))));
+}
