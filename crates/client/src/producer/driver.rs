@@ -222,11 +222,11 @@ impl Driver {
     fn handle_event(&mut self, event: Event) {
         let now = self.clock.now();
         match event {
-            Event::Up(broker) => {
+            Event::Up(broker, _) => {
                 self.brokers.is_well();
                 self.machine.handle_up(now, broker);
             }
-            Event::Down { broker, fault, returned } => {
+            Event::Down { broker, fault, returned, .. } => {
                 let how = if fault == Fault::ClosedHere { Down::Idle } else { Down::Failed };
                 let address = self.metadata.borrow().brokers.get(&broker).cloned();
                 self.brokers.ended(broker, fault, returned, address);

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::config::ProducerConfig;
 use crate::error::Error;
-use crate::net::call::{Call, Limits};
+use crate::net::call::{Call, Limits, Line};
 use crate::net::connector::Connector;
 use crate::net::peer::{Event, Peer};
 use crate::runtime::Clock;
@@ -61,6 +61,7 @@ impl Brokers {
         let (calls, call_rx) = mpsc::unbounded_channel();
         let peer = Peer {
             broker,
+            line: Line::Common,
             address,
             connector: Arc::clone(&self.connector),
             config: self.config.clone(),
