@@ -66,19 +66,16 @@ fn to_message(asks: &[EpochAsk], version: i16) -> OffsetForLeaderEpochRequest {
             partition: ask.tp.partition,
             current_leader_epoch: if 2 <= version { ask.leader_epoch.0 } else { -1 },
             leader_epoch: ask.epoch.0,
-            ..OffsetForLeaderPartition::default()
         });
     }
     let topics = topics.into_iter().map(|(name, partitions)| OffsetForLeaderTopic {
         topic: Str::from(name.as_str()),
         partitions,
-        ..OffsetForLeaderTopic::default()
     });
     OffsetForLeaderEpochRequest {
         // A consumer, and no replica.
         replica_id: if 3 <= version { -1 } else { -2 },
         topics: topics.collect(),
-        ..OffsetForLeaderEpochRequest::default()
     }
 }
 
