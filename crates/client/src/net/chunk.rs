@@ -6,7 +6,9 @@
 //! ```
 //!
 //! A chunk is reused when the last of its slices is gone. Its bytes count against the budget from
-//! the moment it is read into until then; a few idle chunks are kept for the next reads.
+//! the moment it is read into until then; a few idle chunks are kept for the next reads. A handle to
+//! every chunk that is still pinned is kept as well, so that it is used again and not given back to
+//! the allocator, where small things would settle in its place.
 
 use std::sync::Arc;
 
@@ -44,6 +46,9 @@ const fn chunk_size(total: usize) -> usize {
 /// Idle chunks that are kept at most; with a small budget fewer, since they count in no budget.
 const IDLE_MAX: usize = 4;
 
+/// Idle chunks that are kept with any budget.
+const IDLE_MIN: usize = 2;
+
 /// One idle chunk may be kept for so many chunks of the budget.
 const IDLE_PART: usize = 32;
 
@@ -54,9 +59,13 @@ pub(crate) struct Chunks {
     current: BytesMut,
     /// What pins the current chunk's bytes in the budget.
     pin: Option<Arc<Lease>>,
-    /// Used up; free when nobody holds a slice any more.
+    /// Whether it is a chunk, and not the larger buffer of one large batch.
+    is_chunk: bool,
+    /// Used up; free when nobody holds a slice any more. The last one used is the last.
     spent: Vec<BytesMut>,
     idle_max: usize,
+    /// Chunks that the budget has room for.
+    most: usize,
     /// Bytes of each.
     size: usize,
 }
@@ -79,9 +88,10 @@ impl Chunks {
     /// No chunk yet, under a budget of `total` bytes.
     pub(crate) fn new(total: usize) -> Self {
         let size = chunk_size(total);
-        let most = total / size / IDLE_PART;
-        let idle_max = if most < IDLE_MAX { most } else { IDLE_MAX };
-        Self { current: BytesMut::new(), pin: None, spent: Vec::new(), idle_max, size }
+        let most = total / size;
+        let idle_max = (most / IDLE_PART).clamp(IDLE_MIN, IDLE_MAX);
+        let current = BytesMut::new();
+        Self { current, pin: None, is_chunk: false, spent: Vec::new(), idle_max, most, size }
     }
 
     /// Bytes of a chunk, unless a batch needs a larger one.
@@ -107,11 +117,12 @@ impl Chunks {
             return;
         }
         let size = at_least.min(filled.saturating_mul(4)).max(self.size);
-        let mut next = if size == self.size { self.idle() } else { BytesMut::with_capacity(size) };
+        let is_chunk = size == self.size;
+        let mut next = if is_chunk { self.idle() } else { BytesMut::with_capacity(size) };
         next.extend_from_slice(&self.current);
-        let spent = std::mem::replace(&mut self.current, next);
+        self.retire(next);
+        self.is_chunk = is_chunk;
         self.pin = Some(Arc::new(reserved.split(size)));
-        self.keep(spent);
     }
 
     /// Bytes that can be read without a new chunk.
@@ -126,9 +137,8 @@ impl Chunks {
 
     /// Forgets what was read and not cut: the connection is gone.
     pub(crate) fn clear(&mut self) {
-        let spent = std::mem::take(&mut self.current);
-        self.pin = None;
-        self.keep(spent);
+        self.retire(BytesMut::new());
+        self.trim();
     }
 
     /// Nothing is on its way: an empty chunk need not count as in use.
@@ -142,21 +152,34 @@ impl Chunks {
     /// the likeliest to be in cache.
     fn idle(&mut self) -> BytesMut {
         let free = self.spent.iter_mut().rposition(|chunk| chunk.try_reclaim(self.size));
-        match free.map(|index| self.spent.remove(index)) {
-            Some(mut chunk) => {
-                chunk.clear();
-                chunk
-            }
-            None => BytesMut::with_capacity(self.size),
+        let idle = free.map(|index| self.spent.remove(index));
+        self.trim();
+        idle.unwrap_or_else(|| BytesMut::with_capacity(self.size))
+    }
+
+    /// Puts `next` in the place of the current buffer, whose handle is kept.
+    fn retire(&mut self, next: BytesMut) {
+        let mut spent = std::mem::replace(&mut self.current, next);
+        self.pin = None;
+        if std::mem::take(&mut self.is_chunk) {
+            spent.clear();
+            self.spent.push(spent);
         }
     }
 
-    fn keep(&mut self, mut chunk: BytesMut) {
-        chunk.clear();
-        self.spent.push(chunk);
-        if self.idle_max.max(2) < self.spent.len() {
-            self.spent.remove(0);
+    /// Gives back idle chunks beyond those that are kept, the oldest first.
+    fn trim(&mut self) {
+        let mut idle = 0;
+        for index in (0..self.spent.len()).rev() {
+            let is_idle =
+                self.spent.get_mut(index).is_some_and(|chunk| chunk.try_reclaim(self.size));
+            idle += usize::from(is_idle);
+            if is_idle && self.idle_max < idle {
+                self.spent.remove(index);
+            }
         }
+        let more = self.spent.len().saturating_sub(self.most.max(self.idle_max));
+        self.spent.drain(..more);
     }
 }
 
@@ -241,5 +264,29 @@ mod tests {
             drop(chunks.pin(slice));
         }
         assert!(seen.len() <= 2, "{} chunks were allocated", seen.len());
+    }
+
+    #[test]
+    fn chunks_that_come_free_late_are_used_again_and_few_are_kept_idle() {
+        let budget = Budget::new(64 << 20);
+        let mut chunks = Chunks::new(64 << 20);
+        let mut seen = std::collections::BTreeSet::new();
+        let mut held = std::collections::VecDeque::new();
+        for _ in 0..200 {
+            let mut reserved = budget.try_take(CHUNK).unwrap();
+            chunks.clear();
+            chunks.make_room(1, &mut reserved);
+            chunks.buffer().extend_from_slice(&[0; 100]);
+            seen.insert(chunks.buffer().as_ptr() as usize);
+            let slice = chunks.buffer().split().freeze();
+            held.push_back(chunks.pin(slice));
+            if 20 < held.len() {
+                held.pop_front();
+            }
+        }
+        assert!(seen.len() <= 22, "{} chunks for 20 that are held", seen.len());
+        held.clear();
+        chunks.clear();
+        assert_eq!(chunks.spent.len(), IDLE_MIN);
     }
 }
