@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_core::ownership::assignor::{Assignor, CooperativeSticky, Range};
+use forebay_core::ownership::assignor::{Assignor, CooperativeSticky, Range, RoundRobin, Sticky};
 use forebay_core::work::Order;
 use forebay_protocol::types::{TopicName, TopicPartition};
 
@@ -220,11 +220,15 @@ impl ConsumerBuilder {
             return self;
         }
         draft.log();
-        let Work { concurrency, retries, retry_backoff } = draft.work;
+        let Work { concurrency, retries, retry_backoff, assignors } =
+            std::mem::take(&mut draft.work);
         self.settings.concurrency = concurrency.unwrap_or(self.settings.concurrency).max(1);
         let policy = &mut self.settings.policy;
         policy.retries = retries.unwrap_or(policy.retries);
         policy.backoff = retry_backoff.unwrap_or(policy.backoff);
+        if !assignors.is_empty() {
+            self.settings.assignors = assignors.into_iter().filter_map(named).collect();
+        }
         self.settings.config = draft.into_consumer();
         self
     }
@@ -283,6 +287,17 @@ impl Settings {
             (true, false) => Ok(()),
         }
     }
+}
+
+/// Kafka's assignor of this name.
+fn named(name: &str) -> Option<Arc<dyn Assignor>> {
+    Some(match name {
+        "range" => Arc::new(Range),
+        "roundrobin" => Arc::new(RoundRobin),
+        "sticky" => Arc::new(Sticky),
+        "cooperative-sticky" => Arc::new(CooperativeSticky),
+        _ => return None,
+    })
 }
 
 /// Smaller budgets have no room for a chunk in work and one on its way.

@@ -13,17 +13,19 @@ pub(crate) struct Draft {
     pub(super) consumer: ConsumerConfig,
     /// Without what every client has, which stands above.
     pub(super) producer: ProducerConfig,
-    /// How records are worked on, by the old Go client's names.
+    /// What only builders know.
     pub(crate) work: Work,
     pub(crate) notes: Vec<Note>,
 }
 
-/// How records are worked on; what a file leaves open stays as it is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// How records are worked on and partitions shared; what a file leaves open stays as it is.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Work {
     pub(crate) concurrency: Option<usize>,
     pub(crate) retries: Option<u32>,
     pub(crate) retry_backoff: Option<Duration>,
+    /// Names of Kafka's assignors, the best liked first.
+    pub(crate) assignors: Vec<&'static str>,
 }
 
 impl Draft {

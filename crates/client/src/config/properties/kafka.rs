@@ -32,7 +32,6 @@ const fn secured(key: &'static str) -> Row {
 /// What nobody must overlook.
 const NOT_SECURE: &str = "TLS and SASL are not built yet, so connections would not be secured; \
                           leave it out only where plaintext will do";
-const GROUPS: &str = "for members of groups; partitions are assigned by hand";
 const METRICS: &str = "there are no sampled metrics here";
 const KEYLESS: &str = "keyless records go to one partition for a batch, then to another";
 const LEVEL: &str = "each codec has one level here";
@@ -112,7 +111,7 @@ pub(super) const ROWS: &[Row] = &[
         }),
         "brokers show it in logs and quotas: a name says more than none",
     ),
-    noted("client.rack", Clients::WRITE_READ, "records are read from leaders"),
+    sets("client.rack", Clients::WRITE_READ, "", client_rack),
     noted("compression.gzip.level", Clients::PRODUCER, LEVEL),
     noted("compression.lz4.level", Clients::PRODUCER, LEVEL),
     sets("compression.type", Clients::PRODUCER, "none", compression_type),
@@ -166,10 +165,17 @@ pub(super) const ROWS: &[Row] = &[
         Ok(None)
     }),
     sets("group.id", Clients::CONSUMER, "", group_id),
-    noted("group.instance.id", Clients::CONSUMER, GROUPS),
-    noted("group.protocol", Clients::CONSUMER, GROUPS),
-    noted("group.remote.assignor", Clients::CONSUMER, GROUPS),
-    noted("heartbeat.interval.ms", Clients::CONSUMER, GROUPS),
+    sets("group.instance.id", Clients::CONSUMER, "", group_instance_id),
+    sets("group.protocol", Clients::CONSUMER, "classic", group_protocol),
+    noted(
+        "group.remote.assignor",
+        Clients::CONSUMER,
+        "for group.protocol=consumer, which is not built",
+    ),
+    sets("heartbeat.interval.ms", Clients::CONSUMER, "3000", |draft, text| {
+        draft.consumer.heartbeat_interval = value::millis(text)?;
+        Ok(None)
+    }),
     noted("interceptor.classes", Clients::WRITE_READ, "names Java classes, which do not run here"),
     noted("internal.auto.downgrade.txn.commit", Clients::PRODUCER, "for Kafka's own use"),
     noted("internal.leave.group.on.close", Clients::CONSUMER, "for Kafka's own use"),
@@ -198,11 +204,7 @@ pub(super) const ROWS: &[Row] = &[
         Clients::CONSUMER,
         "the byte budget of the process decides how much is asked for",
     ),
-    noted(
-        "max.poll.interval.ms",
-        Clients::CONSUMER,
-        "there is no poll; a slow handler costs throughput and nothing else",
-    ),
+    sets("max.poll.interval.ms", Clients::CONSUMER, "300000", max_poll_interval),
     noted("max.poll.records", Clients::CONSUMER, "there is no poll; memory is bounded by bytes"),
     sets("max.request.size", Clients::PRODUCER, "1048576", |draft, text| {
         draft.producer.max_request_size = value::count(text)?;
@@ -231,7 +233,7 @@ pub(super) const ROWS: &[Row] = &[
     noted("metrics.num.samples", Clients::ALL, METRICS),
     noted("metrics.recording.level", Clients::ALL, METRICS),
     noted("metrics.sample.window.ms", Clients::ALL, METRICS),
-    noted("partition.assignment.strategy", Clients::CONSUMER, GROUPS),
+    sets("partition.assignment.strategy", Clients::CONSUMER, "", assignors),
     noted("partitioner.adaptive.partitioning.enable", Clients::PRODUCER, KEYLESS),
     noted("partitioner.availability.timeout.ms", Clients::PRODUCER, KEYLESS),
     refused(
@@ -321,7 +323,10 @@ pub(super) const ROWS: &[Row] = &[
     sets("security.protocol", Clients::ALL, "PLAINTEXT", security_protocol),
     secured("security.providers"),
     noted("send.buffer.bytes", Clients::ALL, "the system sizes sockets' buffers"),
-    noted("session.timeout.ms", Clients::CONSUMER, GROUPS),
+    sets("session.timeout.ms", Clients::CONSUMER, "45000", |draft, text| {
+        draft.consumer.session_timeout = value::millis(text)?;
+        Ok(None)
+    }),
     noted("share.acknowledgement.mode", Clients::CONSUMER, "for members of share groups"),
     noted("share.acquire.mode", Clients::CONSUMER, "for members of share groups"),
     noted(
@@ -369,6 +374,52 @@ fn group_id(draft: &mut Draft, text: &str) -> Result<Option<&'static str>, Expec
     }
     draft.consumer.group_id = Some(text.into());
     Ok(None)
+}
+
+fn group_instance_id(draft: &mut Draft, text: &str) -> Result<Option<&'static str>, Expected> {
+    draft.consumer.group_instance_id = Some(text.into());
+    Ok(None)
+}
+
+fn client_rack(draft: &mut Draft, text: &str) -> Result<Option<&'static str>, Expected> {
+    draft.consumer.client_rack = Some(text.into());
+    Ok(Some("assignors look at it; records are read from and written to leaders"))
+}
+
+fn max_poll_interval(draft: &mut Draft, text: &str) -> Result<Option<&'static str>, Expected> {
+    draft.consumer.rebalance_timeout = value::millis(text)?;
+    Ok(Some("bounds how long the group waits while partitions move; there is no poll"))
+}
+
+fn group_protocol(_: &mut Draft, text: &str) -> Result<Option<&'static str>, Expected> {
+    if text.eq_ignore_ascii_case("classic") {
+        return Ok(None);
+    }
+    Err("classic: the protocol of KIP-848 is not built yet")
+}
+
+/// Kafka's assignors: the ends of their classes' names, and ours.
+fn assignors(draft: &mut Draft, text: &str) -> Result<Option<&'static str>, Expected> {
+    let mut said = None;
+    let found: Result<Vec<_>, _> = text
+        .split(',')
+        .map(|name| {
+            let name = name.trim();
+            let class = name.strip_prefix("org.apache.kafka.clients.consumer.").unwrap_or(name);
+            if !name.ends_with("Assignor") {
+                said = Some("a name of old; write Kafka's class or call .assignors(..)");
+            }
+            match class {
+                "RangeAssignor" | "range" => Ok("range"),
+                "RoundRobinAssignor" | "roundrobin" => Ok("roundrobin"),
+                "StickyAssignor" | "sticky" => Ok("sticky"),
+                "CooperativeStickyAssignor" | "cooperative-sticky" => Ok("cooperative-sticky"),
+                _ => Err("Kafka's own assignors; give your own with .assignors(..)"),
+            }
+        })
+        .collect();
+    draft.work.assignors = found?;
+    Ok(said)
 }
 
 fn auto_offset_reset(draft: &mut Draft, text: &str) -> Result<Option<&'static str>, Expected> {

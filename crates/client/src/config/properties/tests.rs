@@ -76,6 +76,30 @@ fn a_consumers_file_becomes_its_settings() {
 }
 
 #[test]
+fn a_group_members_file_becomes_its_settings() {
+    let text = "group.id=g\nsession.timeout.ms=30000\nheartbeat.interval.ms=5000\n\
+                max.poll.interval.ms=60000\ngroup.instance.id=one\nclient.rack=r1\n\
+                group.protocol=CLASSIC\npartition.assignment.strategy=\\\n  \
+                org.apache.kafka.clients.consumer.CooperativeStickyAssignor, RangeAssignor\n";
+    let mut draft = Draft::default();
+    Properties::parse(text).unwrap().apply(ClientKind::Consumer, &mut draft).unwrap();
+    assert_eq!(draft.work.assignors, ["cooperative-sticky", "range"]);
+    let config = draft.into_consumer();
+    assert_eq!(config.session_timeout, Duration::from_secs(30));
+    assert_eq!(config.heartbeat_interval, Duration::from_secs(5));
+    assert_eq!(config.rebalance_timeout, Duration::from_secs(60));
+    assert_eq!(config.group_instance_id.as_deref(), Some("one"));
+    assert_eq!(config.client_rack.as_deref(), Some("r1"));
+    let old = notes("partition_assignment_strategy=roundrobin", ClientKind::Consumer);
+    assert!(old[0].contains("a name of old"), "{old:?}");
+    let own = complaint("partition.assignment.strategy=com.example.Mine");
+    assert!(own.contains(".assignors(..)"), "{own}");
+    assert!(complaint("group.protocol=consumer").contains("not built yet"));
+    let late = complaint("heartbeat.interval.ms=40000");
+    assert!(late.contains("at most a third of session.timeout.ms"), "{late}");
+}
+
+#[test]
 fn a_producers_file_becomes_its_settings() {
     let text = "acks=1\nenable.idempotence=False\nbatch.size=1\nlinger.ms=0\n\
                 compression.type=zstd\nmax.request.size=2048\nbuffer.memory=4096\n\
@@ -228,7 +252,7 @@ fn the_go_clients_keys_are_read_in_both_spellings_with_a_note_of_todays() {
         ] {
             assert!(told.iter().any(|text| text.contains(today)), "{today}: {told:?}");
         }
-        let work = draft.work;
+        let work = draft.work.clone();
         assert_eq!((work.concurrency, work.retries), (Some(8), Some(2)));
         assert_eq!(work.retry_backoff, Some(Duration::from_secs(1)));
         let config = draft.into_consumer();
