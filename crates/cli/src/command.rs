@@ -9,6 +9,7 @@ mod connect;
 pub(crate) mod consume;
 pub(crate) mod demo;
 mod leftovers;
+pub(crate) mod pages;
 pub(crate) mod perf;
 pub(crate) mod produce;
 mod runtime;
@@ -39,6 +40,8 @@ pub(crate) fn run(arguments: Arguments, stop: Stop) -> Result<Ending, CliError> 
         Command::Topic(verb) => topic::run(&verb, &around),
         Command::Produce(options) => produce::run(&options, &around),
         Command::Consume(options) => consume::run(&options, &around),
+        Command::Completions(options) => pages::completions(&options),
+        Command::Man(options) => pages::man(&options),
         Command::Perf(Perf::Consume(options)) => perf::run(&options, &around),
         Command::Perf(Perf::Produce(options)) => perf::produce::run(&options, &around),
     }

@@ -13,6 +13,8 @@ pub(crate) enum CliError {
     /// The library says it best.
     #[error(transparent)]
     Client(#[from] forebay::Error),
+    #[error(transparent)]
+    Properties(#[from] forebay::PropertyError),
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
     #[error("cannot write the output as JSON: {0}")]
@@ -44,6 +46,12 @@ pub(crate) enum CliError {
         path.display()
     )]
     FewValues { path: PathBuf, bytes: usize, size: usize },
+    #[error("cannot read {}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("forebay has no command {name}; forebay --help shows all")]
+    NoPage { name: String },
+    #[error("{failed} of {all} failed")]
+    Some { failed: usize, all: usize },
     #[error("the broker in this process ended before its time; RUST_LOG=warn shows why")]
     BrokerGone,
     #[error("the consumer ended before its work was done; RUST_LOG=forebay=debug shows why")]

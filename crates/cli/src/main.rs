@@ -24,6 +24,9 @@ const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Err(wrong) = arguments.check() {
+        wrong.exit();
+    }
     output::log_to_stderr();
     let result = Stop::listen().and_then(|stop| command::run(arguments, stop));
     match result {

@@ -27,6 +27,14 @@ pub(crate) fn line(text: &str) -> Result<(), CliError> {
     Ok(())
 }
 
+/// A text as it is.
+pub(crate) fn bytes_of(text: &[u8]) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    out.write_all(text)?;
+    out.flush()?;
+    Ok(())
+}
+
 /// One line of JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), CliError> {
     line(&serde_json::to_string(value)?)

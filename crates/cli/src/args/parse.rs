@@ -1,5 +1,7 @@
 //! How are values written? Times, sizes, partitions, addresses.
 
+mod date;
+
 use std::time::Duration;
 
 /// Partitions of a topic, as `0-7` or `0,3,5-6`.
@@ -12,6 +14,10 @@ pub(crate) enum Place {
     Beginning,
     End,
     Offset(i64),
+    /// The first record with this timestamp or a later one, in milliseconds since 1970.
+    Time(i64),
+    /// The first record that is not older than this.
+    Since(Duration),
 }
 
 /// Most partitions that one command reads.
@@ -66,16 +72,39 @@ pub(crate) fn partitions(text: &str) -> Result<Partitions, String> {
     Ok(Partitions(found))
 }
 
-/// `beginning`, `end`, or an offset.
+/// `beginning`, `end`, an offset, a date with its time, or an age.
 pub(crate) fn place(text: &str) -> Result<Place, String> {
+    let wrong = || {
+        "expected beginning, end, an offset such as 1234, a time such as 2026-01-31T12:00:00Z, or \
+         an age such as 15m or 24h"
+            .to_owned()
+    };
     match text {
-        "beginning" => Ok(Place::Beginning),
-        "end" => Ok(Place::End),
-        _ => match text.parse() {
-            Ok(offset) if 0 <= offset => Ok(Place::Offset(offset)),
-            _ => Err("expected beginning, end or an offset such as 1234".to_owned()),
-        },
+        "beginning" => return Ok(Place::Beginning),
+        "end" => return Ok(Place::End),
+        _ => {}
     }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return text.parse().map(Place::Offset).map_err(|_| wrong());
+    }
+    if text.contains('-') {
+        return date::millis(text).map(Place::Time).ok_or_else(wrong);
+    }
+    age(text).map(Place::Since).ok_or_else(wrong)
+}
+
+/// `90s`, `15m`, `24h`, `7d`.
+fn age(text: &str) -> Option<Duration> {
+    let unit = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(unit);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
 }
 
 /// `key=value`.
@@ -84,6 +113,17 @@ pub(crate) fn setting(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("expected a setting such as retention.ms=60000".to_owned()),
     }
+}
+
+/// `key=value` of a header.
+pub(crate) fn header(text: &str) -> Result<(String, String), String> {
+    setting(text).map_err(|_| "expected a header such as source=import".to_owned())
+}
+
+/// A release that the in-process broker can behave as.
+pub(crate) fn release(text: &str) -> Result<forebay_broker::Release, String> {
+    let known = "expected a release: 0.11, 1.1, 2.8, 3.9 or 4.4";
+    forebay_broker::Release::named(text).ok_or_else(|| known.to_owned())
 }
 
 /// Addresses, checked and left as they are.

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use clap::Args;
-use forebay_broker::Broker;
+use forebay_broker::{Broker, Release};
 use serde::Serialize;
 
 use super::{Ending, Surroundings, runtime};
@@ -12,8 +12,9 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) const AFTER: &str = "\
-Example:
+Examples:
   forebay broker --port 9092
+  forebay broker --port 0 --nodes 3 --pose-as 0.11 --auto-create 8
 
 The broker listens on loopback only and keeps everything in memory: it is made for tests and
 trials. Records beyond its memory are refused, never dropped. Ctrl-C ends it.";
@@ -29,6 +30,9 @@ pub(crate) struct Options {
     /// Bytes of records that are kept, as 1GiB
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = parse::size)]
     memory: usize,
+    /// The release of Kafka to behave as: 0.11, 1.1, 2.8, 3.9 or 4.4 [default: the newest]
+    #[arg(long, value_name = "RELEASE", value_parser = parse::release)]
+    pose_as: Option<Release>,
     /// Create topics that clients ask for, with so many partitions
     #[arg(long, value_name = "PARTITIONS", value_parser = clap::value_parser!(i32).range(1..=10_000))]
     auto_create: Option<i32>,
@@ -49,13 +53,16 @@ async fn serve(options: &Options, around: &Surroundings) -> Result<Ending, CliEr
     if let Some(partitions) = options.auto_create {
         broker = broker.auto_create(partitions);
     }
+    if let Some(release) = options.pose_as {
+        broker = broker.pose_as(release);
+    }
     let broker = broker.start().await.map_err(|source| CliError::Listen {
         address: (Ipv4Addr::LOCALHOST, options.port).into(),
         source,
     })?;
     let bootstrap_servers = broker.bootstrap_servers();
     match around.shared.output {
-        Format::Text => output::line(bootstrap_servers)?,
+        Format::Text | Format::Hex => output::line(bootstrap_servers)?,
         Format::Json => output::json(&Started { bootstrap_servers })?,
     }
     around.stop.requested().await;

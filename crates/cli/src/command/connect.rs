@@ -1,8 +1,9 @@
 //! Is there a cluster, and what does it say about a topic?
 
+use std::io::{self, Write};
 use std::time::Duration;
 
-use forebay::config::{ClientConfig, parse_addresses};
+use forebay::config::{ClientConfig, ClientKind, Properties};
 use forebay::{Admin, ConsumerHandle, TopicPartition};
 
 use crate::args::Servers;
@@ -13,15 +14,28 @@ const LOOK: Duration = Duration::from_millis(1);
 /// How long a call may take that only finds out what is wrong.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
+/// What the property file and the options say. What has no meaning here is told on standard error.
+pub(crate) fn settings(servers: &Servers, kind: ClientKind) -> Result<Properties, CliError> {
+    let properties = properties(servers)?;
+    for note in properties.notes(kind)? {
+        writeln!(io::stderr(), "note: {note}").ok();
+    }
+    Ok(properties)
+}
+
+fn properties(servers: &Servers) -> Result<Properties, CliError> {
+    let file = servers.config.as_ref().map(Properties::read);
+    let properties = file.transpose()?.unwrap_or_default();
+    Ok(match &servers.bootstrap_servers {
+        Some(list) => properties.with("bootstrap.servers", list),
+        None => properties,
+    })
+}
+
 /// An admin client that gives up after the time to connect.
 pub(crate) fn admin(servers: &Servers) -> Result<Admin, CliError> {
-    let addresses = parse_addresses(&servers.bootstrap_servers).map_err(forebay::Error::from)?;
-    let config = ClientConfig {
-        bootstrap_servers: addresses,
-        api_timeout: servers.connect_timeout,
-        ..ClientConfig::default()
-    };
-    Ok(Admin::new(&config)?)
+    let config = ClientConfig::from_properties(&properties(servers)?)?;
+    Ok(Admin::new(&ClientConfig { api_timeout: servers.connect_timeout, ..config })?)
 }
 
 /// How many partitions a topic has.
@@ -66,6 +80,5 @@ async fn why_not(servers: &Servers, partitions: &[TopicPartition]) -> CliError {
             Ok(_) => {}
         }
     }
-    let Servers { bootstrap_servers, connect_timeout } = servers.clone();
-    CliError::NoStart { servers: bootstrap_servers, after: connect_timeout }
+    CliError::NoStart { servers: servers.shown(), after: servers.connect_timeout }
 }

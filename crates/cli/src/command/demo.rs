@@ -9,6 +9,7 @@ mod read;
 mod story;
 mod verdict;
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -59,6 +60,9 @@ pub(crate) struct Options {
     /// Brokers to use instead of one in this process, as host:port,host:port
     #[arg(long, value_name = "LIST", value_parser = parse::servers)]
     bootstrap_servers: Option<String>,
+    /// Settings from a property file, as the JVM client has them
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How long to try to reach them, as 10s or 500ms
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = parse::time)]
     connect_timeout: Duration,
@@ -125,15 +129,16 @@ async fn acts(options: &Options, stage: &Stage, around: &Surroundings) -> Result
 
 impl Stage {
     async fn set(options: &Options) -> Result<Self, CliError> {
-        let own = match options.bootstrap_servers {
-            Some(_) => None,
-            None => Some(OwnBroker::start(own_memory(options)?).await?),
+        let own = match (&options.bootstrap_servers, &options.config) {
+            (None, None) => Some(OwnBroker::start(own_memory(options)?).await?),
+            _ => None,
         };
-        let bootstrap_servers = match (&own, &options.bootstrap_servers) {
-            (Some(own), _) => own.bootstrap_servers().to_owned(),
-            (None, given) => given.clone().unwrap_or_default(),
+        let own_servers = own.as_ref().map(|own| own.bootstrap_servers().to_owned());
+        let servers = Servers {
+            bootstrap_servers: own_servers.or_else(|| options.bootstrap_servers.clone()),
+            config: options.config.clone(),
+            connect_timeout: options.connect_timeout,
         };
-        let servers = Servers { bootstrap_servers, connect_timeout: options.connect_timeout };
         let admin = connect::admin(&servers)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!("forebay-demo-{}", now.as_micros());

@@ -10,6 +10,7 @@ mod report;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
+use forebay::config::ClientKind;
 use forebay::{
     Batch, Batches, Consumer, ConsumerBuilder, ConsumerHandle, Context, OffsetReset, Order, Record,
     TopicName, TopicPartition,
@@ -103,7 +104,7 @@ async fn measure(options: &Options, around: &Surroundings) -> Result<Ending, Cli
     let partitions = partitions(options).await?;
     let counters = Counters::of_process(&partitions);
     let meter = Meter::start();
-    let consumer = builder(options, around, &partitions).build()?;
+    let consumer = builder(options, around, &partitions)?.build()?;
     let handle = consumer.handle();
     tokio::select! {
         started = connect::started(&handle, &options.servers, &partitions) => started?,
@@ -138,10 +139,10 @@ fn builder(
     options: &Options,
     around: &Surroundings,
     partitions: &[TopicPartition],
-) -> ConsumerBuilder {
+) -> Result<ConsumerBuilder, CliError> {
     let group = options.group.clone().unwrap_or_else(fresh_group);
     let consumer = Consumer::builder()
-        .bootstrap_servers(&options.servers.bootstrap_servers)
+        .properties(&connect::settings(&options.servers, ClientKind::Consumer)?)
         .group_id(group)
         .assign(partitions.iter().cloned())
         .auto_offset_reset(OffsetReset::Earliest)
@@ -152,10 +153,10 @@ fn builder(
             OrderChoice::Partition => Order::Partition,
             OrderChoice::Unordered => Order::Unordered,
         });
-    match options.workers {
+    Ok(match options.workers {
         Some(workers) => consumer.workers(workers),
         None => consumer,
-    }
+    })
 }
 
 /// A name that no broker has seen: reading starts at the beginning.

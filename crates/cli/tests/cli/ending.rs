@@ -93,3 +93,22 @@ fn an_interrupted_demo_cleans_up_and_ends_with_130() {
     assert_eq!(running.end().code, Some(130));
     assert_eq!(cluster.topics(), ["t"]);
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_consuming_without_a_word() {
+    let cluster = Cluster::with_records(1, 1_000);
+    let read = ["consume", "t", "--from", "beginning", "--bootstrap-servers", cluster.servers()];
+    for look in [&[][..], &["--output", "json"], &["--format", "%v\\n"]] {
+        let mut running = start(&[&read[..], look].concat());
+        drop(running.stdout());
+        let ended = running.end();
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{look:?}");
+    }
+    for command in [&["completions", "bash"][..], &["man"], &["--help"]] {
+        let mut running = start(command);
+        drop(running.stdout());
+        let ended = running.end();
+        assert!(!ended.stderr.contains("panicked"), "{command:?}: {}", ended.stderr);
+        assert_eq!(ended.code, Some(0), "{command:?}: {}", ended.stderr);
+    }
+}

@@ -1,5 +1,7 @@
 //! Do topics, lines and records get there and back?
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::program::{Cluster, Ended, fed, forebay};
@@ -44,7 +46,8 @@ fn a_group_goes_on_after_the_last_record_that_was_printed() {
     done(&fed(&[&to[..], &servers].concat(), lines.as_bytes()));
     let mut read = String::new();
     for _ in 0..4 {
-        let five = ["consume", "t", "--from", "beginning", "--group", "g", "--max-messages", "5"];
+        let five =
+            ["consume", "t", "--from", "beginning", "--commit-as", "g", "--max-messages", "5"];
         read.push_str(done(&on(&cluster, &five)));
     }
     assert_eq!(read, lines);
@@ -71,4 +74,144 @@ fn topics_are_created_shown_and_deleted() {
         assert_eq!(ended.code, Some(1));
         assert!(ended.stderr.contains("topic orders does not exist"), "{}", ended.stderr);
     }
+}
+
+#[test]
+fn files_are_written_with_headers_and_no_faster_than_asked_for() {
+    let cluster = Cluster::with_records(1, 0);
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (one, two) = (file("one", "a\nb\n"), file("two", "c\nd\ne\nf"));
+    let to = ["produce", "t", "--file", &one, "--file", &two, "--rate", "5"];
+    let headers = ["--header", "source=import", "--header", "empty="];
+    let ended = on(&cluster, &[&to[..], &headers].concat());
+    assert_eq!(done(&ended), "6 records written\n");
+    assert!(Duration::from_secs(1) <= ended.after, "{:?}", ended.after);
+    let read = ["consume", "t", "--from", "beginning", "--max-messages", "6"];
+    let read = on(&cluster, &[&read[..], &["--format", "%o %h %v|"]].concat());
+    let lines: Vec<_> = done(&read).split_terminator('|').collect();
+    assert_eq!(lines[0], "0 source=import,empty= a");
+    assert_eq!(lines[5], "5 source=import,empty= f");
+
+    let gone = on(&cluster, &["produce", "t", "--file", "/no/such/file"]);
+    assert_eq!(gone.code, Some(1));
+    assert!(gone.stderr.contains("cannot read /no/such/file"), "{}", gone.stderr);
+}
+
+#[test]
+fn records_are_printed_as_the_user_says() {
+    let cluster = Cluster::with_records(1, 0);
+    let servers = ["--bootstrap-servers", cluster.servers()];
+    let to = ["produce", "t", "--key-separator", ":"];
+    done(&fed(&[&to[..], &servers].concat(), b"k\xff:v1\nno key\n"));
+    let read = |look: &[&str]| {
+        let read = ["consume", "t", "--from", "beginning", "--max-messages", "2"];
+        done(&on(&cluster, &[&read[..], look].concat())).to_owned()
+    };
+    assert_eq!(read(&["--output", "hex"]), "t-0@0 6bff 7631\nt-0@1 - 6e6f206b6579\n");
+    assert_eq!(
+        read(&["--format", "%t %p %o %K %S:%v\\x21%%\\n"]),
+        "t 0 0 2 2:v1!%\nt 0 1 -1 6:no key!%\n"
+    );
+    let raw = read(&["--format", "%R%s"]);
+    assert_eq!(raw.as_bytes(), b"\0\0\0\x02v1\0\0\0\x06no key");
+    let json: Value =
+        serde_json::from_str(read(&["--output", "json"]).lines().next().unwrap()).unwrap();
+    assert_eq!(json["headers"], serde_json::json!([]));
+}
+
+#[test]
+fn reading_begins_at_a_time_or_an_age() {
+    let cluster = Cluster::with_records(2, 0);
+    let servers = ["--bootstrap-servers", cluster.servers()];
+    let write = |line: &[u8]| {
+        done(&fed(&[&["produce", "t", "--partition", "0"][..], &servers].concat(), line));
+    };
+    write(b"old\n");
+    std::thread::sleep(Duration::from_millis(2_500));
+    write(b"young\n");
+    let read = |from: &str| {
+        let read = ["consume", "t", "--idle-timeout", "300ms", "--from", from];
+        done(&on(&cluster, &read)).to_owned()
+    };
+    assert_eq!(read("2s"), "young\n");
+    assert_eq!(read("1h"), "old\nyoung\n");
+    assert_eq!(read("2020-01-01T00:00:00Z"), "old\nyoung\n");
+    // Nothing is so young: the end.
+    assert_eq!(read("2100-01-01T00:00:00Z"), "");
+}
+
+#[test]
+fn a_property_file_is_taken_by_every_command_and_told_about() {
+    let cluster = Cluster::with_records(1, 0);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("client.properties");
+    let write = |text: &str| {
+        std::fs::write(&path, format!("bootstrap.servers={}\n{text}", cluster.servers())).unwrap();
+    };
+    let with = |arguments: &[&str]| {
+        let config = ["--config", path.to_str().unwrap()];
+        fed(&[arguments, &config].concat(), b"line\n")
+    };
+    write("max.poll.records=5\ngroup.id=file\nacks=all\n");
+    done(&with(&["topic", "create", "more"]));
+    assert_eq!(done(&with(&["produce", "t"])), "1 records written\n");
+    let read = with(&["consume", "t", "--from", "beginning", "--max-messages", "1"]);
+    assert_eq!(done(&read), "line\n");
+    assert!(read.stderr.contains("note: "), "{}", read.stderr);
+    assert!(read.stderr.contains(":2: max.poll.records: there is no poll"), "{}", read.stderr);
+    assert_eq!(cluster.committed("file", 1), 0, "nothing is committed unless it is asked for");
+    let perf = ["perf", "consume", "--topic", "t", "--records", "1"];
+    done(&with(&perf));
+    done(&with(&["demo", "--records", "500", "--partitions", "2"]));
+    assert_eq!(cluster.topics(), ["more", "t"]);
+
+    write("security.protocol=SASL_SSL\n");
+    for command in [&["topic", "list"][..], &["produce", "t"], &["consume", "t"], &perf] {
+        let ended = with(command);
+        assert_eq!(ended.code, Some(1), "{command:?}");
+        assert!(
+            ended.stderr.contains("client.properties:2: security.protocol"),
+            "{}",
+            ended.stderr
+        );
+        assert_eq!(ended.stdout, "");
+    }
+    write("fetch.min.byte=1\n");
+    let ended = with(&["consume", "t"]);
+    assert!(ended.stderr.contains("did you mean fetch.min.bytes?"), "{}", ended.stderr);
+}
+
+#[test]
+fn topics_are_altered_and_several_deleted_at_once() {
+    let cluster = Cluster::with_records(1, 0);
+    done(&on(&cluster, &["topic", "create", "a", "--set", "retention.ms=60000"]));
+    done(&on(&cluster, &["topic", "create", "b"]));
+    let alter = ["topic", "alter", "a", "--partitions", "4", "--set", "max.message.bytes=9999"];
+    assert_eq!(done(&on(&cluster, &[&alter[..], &["--unset", "retention.ms"]].concat())), "");
+    let described = on(&cluster, &["topic", "describe", "a", "--output", "json"]);
+    let told: Value = serde_json::from_str(done(&described)).unwrap();
+    assert_eq!(told["partitions"].as_array().unwrap().len(), 4);
+    assert_eq!(told["configs"], serde_json::json!({"max.message.bytes": "9999"}));
+    let text = on(&cluster, &["topic", "describe", "a"]);
+    assert!(done(&text).ends_with("max.message.bytes=9999\n"), "{}", text.stdout);
+
+    for (arguments, told) in [
+        (&["alter", "a", "--partitions", "2"][..], "INVALID_PARTITIONS"),
+        (&["alter", "a", "--set", "retention.ms=soon"], "INVALID_CONFIG"),
+        (&["alter", "none", "--set", "retention.ms=1"], "topic none does not exist"),
+    ] {
+        let ended = on(&cluster, &[&["topic"][..], arguments].concat());
+        assert_eq!(ended.code, Some(1), "{arguments:?}");
+        assert!(ended.stderr.contains(told), "{arguments:?}: {}", ended.stderr);
+    }
+    let ended = on(&cluster, &["topic", "delete", "a", "none", "b"]);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("topic none does not exist"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("1 of 3 failed"), "{}", ended.stderr);
+    assert_eq!(cluster.topics(), ["t"]);
 }

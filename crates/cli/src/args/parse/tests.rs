@@ -39,11 +39,13 @@ fn addresses_need_a_port() {
 }
 
 #[test]
-fn places_are_words_or_offsets() {
+fn places_are_words_offsets_or_times() {
     assert_eq!(place("beginning"), Ok(Place::Beginning));
     assert_eq!(place("end"), Ok(Place::End));
     assert_eq!(place("12"), Ok(Place::Offset(12)));
-    for wrong in ["", "start", "-1", "1.5"] {
+    assert_eq!(place("2026-01-31T12:00:00Z"), Ok(Place::Time(1_769_860_800_000)));
+    assert_eq!(place("24h"), Ok(Place::Since(Duration::from_secs(86_400))));
+    for wrong in ["", "start", "-1", "1.5", "m", "5y", "99999999999999999999", "2026-02-30"] {
         assert!(place(wrong).is_err(), "{wrong:?}");
     }
 }

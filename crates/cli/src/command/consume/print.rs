@@ -9,12 +9,13 @@ use forebay::Record;
 use serde::Serialize;
 use tokio::sync::Notify;
 
+use super::format::Template;
 use crate::args::Format;
 
 /// Prints records until enough were printed or nobody reads them.
 #[derive(Debug)]
 pub(super) struct Printer {
-    format: Format,
+    look: Look,
     most: Option<u64>,
     state: Mutex<State>,
     over: Notify,
@@ -25,6 +26,30 @@ struct State {
     printed: u64,
     last: Instant,
     error: Option<io::Error>,
+}
+
+/// How records look.
+#[derive(Clone, Debug)]
+pub(super) enum Look {
+    /// Values, one on each line.
+    Values,
+    /// Everything, as JSON.
+    Json,
+    /// Keys and values as hexadecimal digits.
+    Hex,
+    /// As the user said.
+    Template(Template),
+}
+
+impl Look {
+    pub(super) fn of(format: Format, template: Option<&Template>) -> Self {
+        match (template, format) {
+            (Some(template), _) => Self::Template(template.clone()),
+            (None, Format::Text) => Self::Values,
+            (None, Format::Json) => Self::Json,
+            (None, Format::Hex) => Self::Hex,
+        }
+    }
 }
 
 /// Whether a record was printed.
@@ -44,6 +69,7 @@ struct Line<'a> {
     timestamp: i64,
     key: Option<Text<'a>>,
     value: Option<Text<'a>>,
+    headers: Vec<(Text<'a>, Option<Text<'a>>)>,
 }
 
 /// Bytes as text where they are, else as digits.
@@ -55,9 +81,9 @@ enum Text<'a> {
 }
 
 impl Printer {
-    pub(super) fn new(format: Format, most: Option<u64>) -> Self {
+    pub(super) fn new(look: Look, most: Option<u64>) -> Self {
         let state = State { printed: 0, last: Instant::now(), error: None };
-        Self { format, most, state: Mutex::new(state), over: Notify::new() }
+        Self { look, most, state: Mutex::new(state), over: Notify::new() }
     }
 
     /// Prints a record, unless enough were printed before.
@@ -81,11 +107,15 @@ impl Printer {
     }
 
     fn write(&self, record: &Record) -> io::Result<()> {
-        let mut line = match self.format {
-            Format::Text => record.value().unwrap_or_default().to_vec(),
-            Format::Json => serde_json::to_vec(&Line::of(record))?,
+        let mut line = match &self.look {
+            Look::Values => record.value().unwrap_or_default().to_vec(),
+            Look::Json => serde_json::to_vec(&Line::of(record))?,
+            Look::Hex => hex_line(record).into_bytes(),
+            Look::Template(template) => template.render(record),
         };
-        line.push(b'\n');
+        if !matches!(self.look, Look::Template(_)) {
+            line.push(b'\n');
+        }
         let mut out = io::stdout().lock();
         out.write_all(&line)?;
         out.flush()
@@ -122,6 +152,7 @@ impl Printer {
 
 impl<'a> Line<'a> {
     fn of(record: &'a Record) -> Self {
+        let headers = record.headers().into_iter().flatten();
         Self {
             topic: record.topic(),
             partition: record.partition(),
@@ -129,6 +160,7 @@ impl<'a> Line<'a> {
             timestamp: record.timestamp(),
             key: record.key().map(Text::of),
             value: record.value().map(Text::of),
+            headers: headers.map(|it| (Text::of(it.key), it.value.map(Text::of))).collect(),
         }
     }
 }
@@ -137,6 +169,13 @@ impl<'a> Text<'a> {
     fn of(bytes: &'a [u8]) -> Self {
         std::str::from_utf8(bytes).map_or_else(|_| Self::Other { hex: hex(bytes) }, Self::Utf8)
     }
+}
+
+/// Topic, partition and offset, key and value; what is not there is a dash.
+fn hex_line(record: &Record) -> String {
+    let shown = |bytes: Option<&[u8]>| bytes.map_or_else(|| "-".to_owned(), hex);
+    let (topic, partition, offset) = (record.topic(), record.partition(), record.offset());
+    format!("{topic}-{partition}@{offset} {} {}", shown(record.key()), shown(record.value()))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use forebay::config::ClientKind;
 use forebay::{Producer, ProducerRecord, Receipt};
 
 use super::pattern::{Pattern, Place};
 use super::{Options, Stage};
-use crate::command::Surroundings;
+use crate::command::{Surroundings, connect};
 use crate::error::CliError;
 use crate::meter::{Meter, Used};
 use crate::progress::Progress;
@@ -26,7 +27,7 @@ pub(super) async fn fill(
     let (meter, broker) = (Meter::start(), stage.broker_cpu().await);
     let limit = usize::try_from(options.record_size).unwrap_or(usize::MAX).max(1 << 20);
     let producer = Producer::builder()
-        .bootstrap_servers(&stage.servers.bootstrap_servers)
+        .properties(&connect::settings(&stage.servers, ClientKind::Producer)?)
         .max_request_size(limit)
         .build()?;
     let mut progress = Progress::new("filling", options.records);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use forebay::config::ClientKind;
 use forebay::{Consumer, ConsumerHandle, Context, OffsetReset, Record, Stats, Summary};
 
 use super::check::Check;
@@ -33,7 +34,7 @@ pub(super) async fn read(
 ) -> Result<Option<Reading>, CliError> {
     let (meter, broker) = (Meter::start(), stage.broker_cpu().await);
     let consumer = Consumer::builder()
-        .bootstrap_servers(&stage.servers.bootstrap_servers)
+        .properties(&connect::settings(&stage.servers, ClientKind::Consumer)?)
         .group_id(stage.group.as_str())
         .assign(stage.partitions.iter().cloned())
         .auto_offset_reset(OffsetReset::Earliest)

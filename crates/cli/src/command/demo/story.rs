@@ -35,7 +35,7 @@ pub(super) fn opening(options: &Options, stage: &Stage, format: Format) -> Resul
     if format == Format::Json {
         return Ok(());
     }
-    let (records, servers) = (count(options.records), &stage.servers.bootstrap_servers);
+    let (records, servers) = (count(options.records), stage.servers.shown());
     let (size, partitions) = (options.record_size, options.partitions);
     output::line(&format!("{records} records of {size} bytes, {partitions} partitions"))?;
     let whose = if stage.own.is_some() { "in this process, at" } else { "at" };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use forebay::config::ClientKind;
 use forebay::{Compression, Producer, ProducerRecord};
 use serde::Serialize;
 use tokio::runtime::Handle;
@@ -81,7 +82,7 @@ impl Options {
 
     fn producer(&self) -> Result<Producer, CliError> {
         let mut builder = Producer::builder()
-            .bootstrap_servers(&self.servers.bootstrap_servers)
+            .properties(&connect::settings(&self.servers, ClientKind::Producer)?)
             .compression(match self.compression {
                 Codec::None => Compression::None,
                 Codec::Gzip => Compression::Gzip,
@@ -212,7 +213,7 @@ impl Report {
     fn show(&self, format: Format) -> Result<(), CliError> {
         match format {
             Format::Json => output::json(self),
-            Format::Text => output::rows(&self.rows()),
+            Format::Text | Format::Hex => output::rows(&self.rows()),
         }
     }
 

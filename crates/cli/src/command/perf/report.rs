@@ -74,7 +74,7 @@ impl Report {
     pub(super) fn show(&self, format: Format) -> Result<(), CliError> {
         match format {
             Format::Json => output::json(self),
-            Format::Text => output::rows(&self.rows()),
+            Format::Text | Format::Hex => output::rows(&self.rows()),
         }
     }
 
