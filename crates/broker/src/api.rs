@@ -12,7 +12,11 @@ mod describe_log_dirs;
 mod elect_leaders;
 pub(crate) mod fetch;
 mod find_coordinator;
+mod groups;
+mod heartbeat;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod list_offsets;
 mod metadata;
 mod offset_commit;
@@ -20,6 +24,7 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod reassignments;
+mod sync_group;
 mod transactions;
 
 use std::time::Duration;
@@ -39,6 +44,8 @@ pub(crate) enum Reply {
     Body(Vec<Bytes>),
     /// There is no answer to this request.
     Silent,
+    /// The answer comes when others have done their part; it may be there already.
+    Park,
     /// There is not enough data yet.
     Wait {
         /// What is waited for.
@@ -80,6 +87,13 @@ pub(crate) fn answer(
         ApiKey::OffsetCommit => with(cluster, call, reader, offset_commit::offset_commit),
         ApiKey::OffsetFetch => with(cluster, call, reader, offset_fetch::offset_fetch),
         ApiKey::FindCoordinator => with(cluster, call, reader, find_coordinator::find_coordinator),
+        ApiKey::JoinGroup => join_group::join_group(cluster, call, reader),
+        ApiKey::SyncGroup => sync_group::sync_group(cluster, call, reader),
+        ApiKey::Heartbeat => with(cluster, call, reader, heartbeat::heartbeat),
+        ApiKey::LeaveGroup => with(cluster, call, reader, leave_group::leave_group),
+        ApiKey::DescribeGroups => with(cluster, call, reader, groups::describe),
+        ApiKey::ListGroups => with(cluster, call, reader, groups::list),
+        ApiKey::DeleteGroups => with(cluster, call, reader, groups::delete),
         ApiKey::ApiVersions => with(cluster, call, reader, api_versions::api_versions),
         ApiKey::CreateTopics => with(cluster, call, reader, create_topics::create_topics),
         ApiKey::DeleteTopics => with(cluster, call, reader, delete_topics::delete_topics),

@@ -16,6 +16,7 @@ use crate::connection::{
 };
 use crate::fault::{Asked, Effect, Script};
 use crate::group::Group;
+use crate::group::classic::Waited;
 use crate::observe::{RequestLog, Seen};
 use crate::options::Options;
 use crate::rng::Rng;
@@ -48,6 +49,8 @@ pub struct Cluster {
     pub(crate) log: RequestLog,
     /// Fetches that may be able to answer now.
     pub(crate) woken: BTreeSet<ConnectionId>,
+    /// Answers that groups have made.
+    pub(crate) waited: Vec<(Call, Waited)>,
     outputs: VecDeque<Output>,
     timers: BTreeMap<TimerKey, Timer>,
     next_timer: u64,
@@ -69,6 +72,8 @@ enum Timer {
     Connection(ConnectionId),
     /// A transaction that takes too long, by its transactional id.
     Transaction(String),
+    /// The next deadline of a group.
+    Group(String),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -126,6 +131,7 @@ impl Cluster {
             script: Script::default(),
             log: RequestLog::default(),
             woken: BTreeSet::new(),
+            waited: Vec::new(),
             outputs: VecDeque::new(),
             timers: BTreeMap::new(),
             next_timer: 0,
@@ -155,7 +161,7 @@ impl Cluster {
                 self.end_wait(waiting.ask.session);
             }
             Some(Busy::Late { due, .. }) => drop(self.timers.remove(&due)),
-            None => {}
+            Some(Busy::Parked { .. }) | None => {}
         }
     }
 
@@ -175,6 +181,7 @@ impl Cluster {
             match self.timers.pop_first() {
                 Some((key, Timer::Connection(id))) => self.due(id, key),
                 Some((key, Timer::Transaction(id))) => self.transaction_due(&id, key),
+                Some((_, Timer::Group(name))) => self.group_due(&name),
                 None => break,
             }
         }
@@ -270,6 +277,11 @@ impl Cluster {
         match reply {
             Reply::Body(body) => self.finish(&call, body),
             Reply::Silent => self.outputs.push_back(Output::Done { connection: call.connection }),
+            Reply::Park => {
+                if let Some(connection) = self.connections.get_mut(&call.connection) {
+                    connection.busy = Some(Busy::Parked { correlation: call.correlation });
+                }
+            }
             Reply::Wait { ask, until } => {
                 let due = self.set_timer(until, Timer::Connection(call.connection));
                 let id = call.connection;
@@ -324,6 +336,10 @@ impl Cluster {
         self.set_timer(self.now.saturating_add(after), Timer::Transaction(id.to_owned()))
     }
 
+    pub(crate) fn group_timer(&mut self, at: Duration, name: &str) -> TimerKey {
+        self.set_timer(at, Timer::Group(name.to_owned()))
+    }
+
     pub(crate) fn cancel_timer(&mut self, key: TimerKey) {
         self.timers.remove(&key);
     }
@@ -344,6 +360,7 @@ impl Cluster {
 
     /// Answers the fetches that have become able to.
     pub(crate) fn settle(&mut self) {
+        self.answer_waited();
         while let Some(id) = self.woken.pop_first() {
             let Some(connection) = self.connections.get_mut(&id) else { continue };
             let Some(Busy::Fetch(waiting)) = connection.busy.take() else { continue };

@@ -31,6 +31,8 @@ pub(crate) struct Connection {
 pub(crate) enum Busy {
     /// A fetch waits for data or for its time.
     Fetch(Box<WaitingFetch>),
+    /// A request about a group waits for other members.
+    Parked { correlation: i32 },
     /// An answer is held back by a script.
     Late { answers: Vec<Answer>, then: Then, due: TimerKey },
 }

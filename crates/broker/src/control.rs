@@ -85,6 +85,16 @@ impl Cluster {
         self.wake_all_of(name);
     }
 
+    /// Gives a topic more partitions, up to `count`, each with one replica.
+    ///
+    /// # Errors
+    /// When there is no such topic.
+    pub fn add_partitions(&mut self, name: &str, count: i32) -> Result<(), Refusal> {
+        self.topics.get(name).ok_or_else(|| unknown(name))?;
+        self.grow_topic(name, count, 1);
+        Ok(())
+    }
+
     /// Sets a topic's configuration, such as `max.message.bytes`.
     ///
     /// # Errors
@@ -329,6 +339,8 @@ impl Cluster {
     /// Moves the coordinator of a group or transactional id to another node.
     pub fn move_coordinator(&mut self, key: &str, to: BrokerId) {
         self.moved.insert(key.to_owned(), to);
+        self.groups_moved(&[key.to_owned()]);
+        self.settle();
     }
 
     /// The node that coordinates a group or transactional id.
@@ -340,6 +352,8 @@ impl Cluster {
     /// Takes a node down: its connections close, its partitions go to other replicas that are up,
     /// or have no leader.
     pub fn stop_node(&mut self, id: BrokerId) {
+        let here = self.groups.keys().filter(|name| self.coordinator_of(name) == Some(id));
+        let here: Vec<_> = here.cloned().collect();
         let Some(node) = self.nodes.get_mut(&id) else { return };
         node.state = NodeState::Down;
         let of_node = |(key, connection): (&_, &crate::connection::Connection)| {
@@ -348,6 +362,7 @@ impl Cluster {
         let gone: Vec<_> = self.connections.iter().filter_map(of_node).collect();
         gone.into_iter().for_each(|connection| self.close(connection, None));
         self.evict_fetch_sessions(id);
+        self.groups_moved(&here);
         self.elect_all();
     }
 

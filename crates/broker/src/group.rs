@@ -1,9 +1,16 @@
 //! What a group has committed, and whether it has members.
 
+pub(crate) mod classic;
+mod parked;
+
 use std::collections::BTreeMap;
+
+use std::time::Duration;
 
 use crate::batch::Marker;
 use crate::code::ErrorCode;
+use crate::connection::TimerKey;
+use crate::group::classic::Classic;
 
 /// A group: its committed offsets and, for tests, members that live.
 #[derive(Debug, Default)]
@@ -11,8 +18,12 @@ pub(crate) struct Group {
     pub(crate) offsets: BTreeMap<(String, i32), Committed>,
     /// Offsets of transactions that have not ended, by producer id.
     pending: BTreeMap<i64, BTreeMap<(String, i32), Committed>>,
-    /// Member ids; all share one generation.
+    /// Members that tests pretend; each has its generation.
     members: BTreeMap<String, i32>,
+    /// Members that joined.
+    pub(crate) classic: Classic,
+    /// The next deadline among them.
+    timer: Option<TimerKey>,
 }
 
 /// What was committed for one partition.
@@ -48,6 +59,10 @@ impl Group {
         }
     }
 
+    pub(crate) fn has_members(&self) -> bool {
+        !self.members.is_empty() || !self.classic.is_empty()
+    }
+
     /// A member that lives, in this generation or member epoch.
     pub(crate) fn join(&mut self, member: &str, generation: i32) {
         self.members.insert(member.to_owned(), generation);
@@ -59,12 +74,17 @@ impl Group {
 
     /// Whether this member may commit, in this generation; a client that assigns by hand says ""
     /// and -1, and may when the group has no members.
-    pub(crate) fn may_commit(&self, member: &str, generation: i32) -> Result<(), ErrorCode> {
-        if generation < 0 && self.members.is_empty() {
+    pub(crate) fn may_commit(
+        &mut self,
+        now: Duration,
+        (member, instance): (&str, Option<&str>),
+        generation: i32,
+    ) -> Result<(), ErrorCode> {
+        if generation < 0 && self.members.is_empty() && self.classic.is_empty() {
             return Ok(());
         }
         match self.members.get(member) {
-            None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            None => self.classic.may_commit(now, member, instance, generation),
             Some(current) if *current != generation => Err(ErrorCode::ILLEGAL_GENERATION),
             Some(_) => Ok(()),
         }

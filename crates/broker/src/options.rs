@@ -1,5 +1,7 @@
 //! What can be chosen when a cluster is made.
 
+use std::time::Duration;
+
 use crate::versions::Release;
 
 /// How a cluster is made. All have defaults: `Options::default().nodes(3)`.
@@ -14,6 +16,7 @@ pub struct Options {
     pub(crate) default_partitions: i32,
     pub(crate) fetch_sessions: usize,
     pub(crate) wall_clock: i64,
+    pub(crate) initial_rebalance_delay: Duration,
     pub(crate) cluster_id: String,
 }
 
@@ -28,6 +31,7 @@ impl Default for Options {
             default_partitions: 1,
             fetch_sessions: 1_000,
             wall_clock: 1_700_000_000_000,
+            initial_rebalance_delay: Duration::ZERO,
             cluster_id: "forebay-broker".to_owned(),
         }
     }
@@ -77,6 +81,14 @@ impl Options {
     #[must_use]
     pub const fn default_partitions(mut self, partitions: i32) -> Self {
         self.default_partitions = partitions;
+        self
+    }
+
+    /// `group.initial.rebalance.delay.ms`: how long the first members of a new classic group wait
+    /// for others. Default 0; Kafka's is 3 s.
+    #[must_use]
+    pub const fn initial_rebalance_delay(mut self, delay: Duration) -> Self {
+        self.initial_rebalance_delay = delay;
         self
     }
 

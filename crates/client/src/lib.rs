@@ -30,6 +30,7 @@ pub use consumer::stats::{Holds, PartitionStats, Stats};
 pub use consumer::{Consumer, ConsumerBuilder, ConsumerHandle};
 pub use error::{Error, ErrorKind};
 pub use forebay_core::orders::Address;
+pub use forebay_core::ownership::assignor;
 pub use forebay_core::work::Order;
 pub use forebay_protocol::records::header::{Header, Headers};
 pub use forebay_protocol::records::record::RecordRef;

@@ -47,7 +47,7 @@ pub(super) fn offset_commit(
 }
 
 /// Why nothing of the request is committed, if so.
-fn refusal(cluster: &Cluster, call: &Call, request: &OffsetCommitRequest) -> Option<ErrorCode> {
+fn refusal(cluster: &mut Cluster, call: &Call, request: &OffsetCommitRequest) -> Option<ErrorCode> {
     if call.forced().is_some() {
         return call.forced();
     }
@@ -55,8 +55,10 @@ fn refusal(cluster: &Cluster, call: &Call, request: &OffsetCommitRequest) -> Opt
         return Some(ErrorCode::NOT_COORDINATOR);
     }
     let generation = request.generation_id_or_member_epoch;
-    match cluster.groups.get(request.group_id.as_str()) {
-        Some(group) => group.may_commit(&request.member_id, generation).err(),
+    let member = (request.member_id.as_str(), request.group_instance_id.as_deref());
+    let now = cluster.now;
+    match cluster.groups.get_mut(request.group_id.as_str()) {
+        Some(group) => group.may_commit(now, member, generation).err(),
         None if generation < 0 => None,
         // The newer code came with the versions of the newer group protocol.
         None if call.version >= 9 => Some(ErrorCode::GROUP_ID_NOT_FOUND),

@@ -131,7 +131,11 @@ pub(super) fn commit_offsets(
     TxnOffsetCommitResponse { throttle_time_ms: call.throttle(), topics }
 }
 
-fn refusal(cluster: &Cluster, call: &Call, request: &TxnOffsetCommitRequest) -> Option<ErrorCode> {
+fn refusal(
+    cluster: &mut Cluster,
+    call: &Call,
+    request: &TxnOffsetCommitRequest,
+) -> Option<ErrorCode> {
     if call.forced().is_some() {
         return call.forced();
     }
@@ -143,8 +147,10 @@ fn refusal(cluster: &Cluster, call: &Call, request: &TxnOffsetCommitRequest) -> 
     if member.is_empty() && generation < 0 {
         return None;
     }
-    match cluster.groups.get(request.group_id.as_str()) {
-        Some(group) => group.may_commit(member, generation).err(),
+    let member = (member.as_str(), request.group_instance_id.as_deref());
+    let now = cluster.now;
+    match cluster.groups.get_mut(request.group_id.as_str()) {
+        Some(group) => group.may_commit(now, member, generation).err(),
         None => Some(ErrorCode::ILLEGAL_GENERATION),
     }
 }

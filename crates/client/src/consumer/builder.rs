@@ -110,6 +110,12 @@ impl ConsumerBuilder {
         self
     }
 
+    /// `metadata.max.age.ms`: how soon new topics and partitions are noticed. Default 5 min.
+    pub const fn metadata_max_age(mut self, age: Duration) -> Self {
+        self.settings.config.client.metadata_max_age = age;
+        self
+    }
+
     /// `heartbeat.interval.ms`. Default 3 s.
     pub const fn heartbeat_interval(mut self, interval: Duration) -> Self {
         self.settings.config.heartbeat_interval = interval;

@@ -250,7 +250,7 @@ impl Driver {
             }
             Request::Sync(sync) => {
                 let instance = sync.identity.instance.clone();
-                let route = self.route(&instance, group::STATIC_FROM.1, self.join_patience());
+                let route = self.route(&instance, group::STATIC_FROM.1, self.sync_patience());
                 let make = move |version| group::sync(&group, &sync, version);
                 self.cluster.send_on(route, make, move |answer| tell(group::synced(answer)));
             }
@@ -279,6 +279,12 @@ impl Driver {
             leave: self.config.client.api_timeout,
             answer: answer.max(self.config.client.request_timeout),
         }
+    }
+
+    /// By now all have joined: the leader's plan is all that is waited for.
+    fn sync_patience(&self) -> Patience {
+        let client = &self.config.client;
+        Patience { leave: client.api_timeout, answer: client.request_timeout }
     }
 
     /// A lost beat has to be noticed while there is time for another.

@@ -20,6 +20,7 @@
 mod end;
 mod failure;
 mod flow;
+mod group;
 mod legacy;
 mod network;
 mod order;

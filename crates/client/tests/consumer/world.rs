@@ -1,13 +1,16 @@
 //! A broker in memory, a topic with records, and consumers that reach it through pipes.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use forebay::net::connector::{Connecting, Connector, Stream};
 use forebay::runtime::Placement;
 use forebay::{Address, Consumer, ConsumerBuilder, ConsumerHandle, OffsetReset, TopicPartition};
 use forebay_broker::{BatchBuilder, Broker, Release};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The group all consumers of these tests commit under.
 pub const GROUP: &str = "tests";
@@ -17,7 +20,62 @@ pub struct World {
 }
 
 /// Dials the broker through memory.
-struct Pipes(Arc<Broker>);
+struct Pipes(Arc<Broker>, Cable);
+
+/// The way to the brokers, which can be pulled: nothing comes through then, in either direction.
+#[derive(Clone, Debug, Default)]
+pub struct Cable(Arc<std::sync::atomic::AtomicBool>);
+
+impl Cable {
+    pub fn pull(&self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    pub fn plug(&self) {
+        self.0.store(false, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn is_pulled(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// A pipe that a pulled cable cuts.
+struct Cut<T>(T, Cable);
+
+impl<T: AsyncRead + Unpin> AsyncRead for Cut<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.1.is_pulled() {
+            return Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
+        }
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Cut<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        if self.1.is_pulled() {
+            return Poll::Ready(Err(std::io::ErrorKind::ConnectionReset.into()));
+        }
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
 
 impl std::fmt::Debug for Pipes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -28,7 +86,13 @@ impl std::fmt::Debug for Pipes {
 impl Connector for Pipes {
     fn connect<'a>(&'a self, address: &'a Address) -> Connecting<'a> {
         let dialled = self.0.dial(&address.host, address.port);
-        Box::pin(async move { dialled.map(|pipe| Stream::Other(Box::new(pipe))) })
+        let cable = self.1.clone();
+        Box::pin(async move {
+            if cable.is_pulled() {
+                return Err(std::io::ErrorKind::ConnectionRefused.into());
+            }
+            dialled.map(|pipe| Stream::Other(Box::new(Cut(pipe, cable))))
+        })
     }
 }
 
@@ -74,7 +138,25 @@ impl World {
             .group_id(GROUP)
             .assign((0..partitions).map(tp))
             .auto_offset_reset(OffsetReset::Earliest)
-            .connector(Arc::new(Pipes(Arc::clone(&self.broker))))
+            .connector(Arc::new(Pipes(Arc::clone(&self.broker), Cable::default())))
+            .placement(Placement::Caller)
+            .budget_bytes(64 << 20)
+            .workers(1)
+    }
+
+    /// A member of [`GROUP`] that shares topic `t`.
+    pub fn member(&self) -> ConsumerBuilder {
+        self.member_on(&Cable::default())
+    }
+
+    /// A member whose way to the brokers can be cut.
+    pub fn member_on(&self, cable: &Cable) -> ConsumerBuilder {
+        Consumer::builder()
+            .bootstrap_servers(self.broker.bootstrap_servers())
+            .group_id(GROUP)
+            .topics(["t"])
+            .auto_offset_reset(OffsetReset::Earliest)
+            .connector(Arc::new(Pipes(Arc::clone(&self.broker), cable.clone())))
             .placement(Placement::Caller)
             .budget_bytes(64 << 20)
             .workers(1)
@@ -95,7 +177,11 @@ impl World {
         let is_done = || {
             (0..partitions).all(|partition| self.committed(partition) == Some(self.end(partition)))
         };
-        until(is_done).await;
+        if tokio::time::timeout(Duration::from_secs(280), until(is_done)).await.is_err() {
+            let committed: Vec<_> =
+                (0..partitions).map(|it| (self.committed(it), self.end(it))).collect();
+            panic!("not all is committed: {committed:?}");
+        }
     }
 }
 
@@ -125,6 +211,15 @@ impl Seen {
 
     pub fn of(&self, partition: i32) -> Vec<i64> {
         self.0.lock().unwrap().get(&partition).cloned().unwrap_or_default()
+    }
+
+    /// How many records were seen more than once.
+    pub fn repeated(&self) -> usize {
+        let all = self.0.lock().unwrap();
+        let repeated = |offsets: &Vec<i64>| {
+            offsets.len() - offsets.iter().collect::<std::collections::BTreeSet<_>>().len()
+        };
+        all.values().map(repeated).sum()
     }
 
     pub fn count(&self) -> usize {

@@ -11,7 +11,7 @@ use crate::orders::Leader;
 use crate::time::Instant;
 
 /// Kafka's codes for "no broker here knows it (yet)".
-const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+pub(super) const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 /// The name cannot be one of a topic.
 const INVALID_TOPIC: i16 = 17;
 /// We may not look at the topic.

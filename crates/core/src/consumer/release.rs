@@ -4,7 +4,7 @@
 use forebay_protocol::types::TopicPartition;
 
 use super::output::{Event, Output};
-use super::partition::Giving;
+use super::partition::{Giving, UNKNOWN_TOPIC_OR_PARTITION};
 use super::shutdown::Stage;
 use super::{Commits, Consumer};
 use crate::fence::Gain;
@@ -132,7 +132,10 @@ impl Consumer {
         }
         if let Giving::Committing { deadline } = partition.giving {
             let is_settled = self.commit.is_settled(tp) || self.config.commits == Commits::Nowhere;
-            if is_settled || deadline <= now {
+            let topic = self.metadata.topics.get(&tp.topic);
+            // Nothing can be stored for a topic that was deleted.
+            let is_gone = topic.is_some_and(|topic| topic.error == UNKNOWN_TOPIC_OR_PARTITION);
+            if is_settled || is_gone || deadline <= now {
                 partition.giving = Giving::Given;
                 self.ownership.release(tp);
             }

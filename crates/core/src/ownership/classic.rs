@@ -16,6 +16,7 @@ mod join;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use forebay_protocol::group::Assignment;
 use forebay_protocol::types::{TopicName, TopicPartition};
@@ -45,6 +46,12 @@ pub(super) mod code {
     pub(crate) const GROUP_MAX_SIZE_REACHED: i16 = 81;
     pub(crate) const FENCED_INSTANCE_ID: i16 = 82;
 }
+
+/// How long brokers must call a topic unknown before it counts as deleted: one that has just
+/// started knows little.
+const GONE_AFTER: Duration = Duration::from_secs(5);
+/// Kafka's error code of such topics.
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 
 /// No generation yet.
 const NO_GENERATION: i32 = -1;
@@ -85,6 +92,8 @@ pub struct Classic {
     state: State,
     member: Arc<str>,
     generation: i32,
+    /// Topics that brokers call unknown, and since when.
+    unknown: BTreeMap<TopicName, Instant>,
     /// What we joined with.
     topics: BTreeSet<TopicName>,
     /// Ours, with what is being given up.
@@ -113,6 +122,7 @@ impl Classic {
             state: State::Waiting { until: Instant::default() },
             member: "".into(),
             generation: NO_GENERATION,
+            unknown: BTreeMap::new(),
             topics: BTreeSet::new(),
             owned: BTreeSet::new(),
             had: BTreeSet::new(),
@@ -135,9 +145,11 @@ impl Classic {
     /// The cluster was looked at.
     pub fn handle_metadata(&mut self, now: Instant, metadata: Arc<Metadata>) {
         self.metadata = metadata;
-        if matches!(self.state, State::Stable) && self.is_outdated() {
-            self.rejoin(now);
-        }
+        let unknown = self.metadata.topics.iter();
+        let unknown = unknown.filter(|(_, topic)| topic.error == UNKNOWN_TOPIC_OR_PARTITION);
+        let since = |name| self.unknown.get(name).copied().unwrap_or(now);
+        self.unknown = unknown.map(|(name, _)| (name.clone(), since(name))).collect();
+        self.rejoin_if_outdated(now);
         self.advance(now);
     }
 
@@ -195,6 +207,7 @@ impl Classic {
 
     /// The deadline from [`poll_timeout`](Self::poll_timeout) passed.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.rejoin_if_outdated(now);
         self.advance(now);
     }
 
@@ -209,6 +222,7 @@ impl Classic {
         let own = match &self.state {
             State::Waiting { until } => self.knows_cluster().then_some(*until),
             State::Planning { by, .. } => Some(*by),
+            State::Stable if !self.wants_join => self.next_gone(),
             State::Joining { .. }
             | State::Syncing { .. }
             | State::Stable
@@ -249,18 +263,35 @@ impl Classic {
         }
     }
 
+    fn rejoin_if_outdated(&mut self, now: Instant) {
+        if matches!(self.state, State::Stable) && !self.wants_join && self.is_outdated(now) {
+            self.rejoin(now);
+        }
+    }
+
+    /// When the next topic that we planned with counts as deleted.
+    fn next_gone(&self) -> Option<Instant> {
+        let planned = self.plan_of.iter().flatten().filter(|(_, count)| 0 < **count);
+        planned.filter_map(|(name, _)| Some(self.unknown.get(name)?.after(GONE_AFTER))).min()
+    }
+
     /// Whether what we joined with is no longer what we want, or the plan that we made no longer
     /// fits its topics.
-    fn is_outdated(&self) -> bool {
+    fn is_outdated(&self, now: Instant) -> bool {
         let planned = self.plan_of.as_ref();
         self.config.wish.topics(&self.metadata) != self.topics
-            || planned.is_some_and(|planned| *planned != self.counts(planned.keys()))
+            || planned.is_some_and(|planned| *planned != self.counts(now, planned.keys()))
     }
 
     /// How many partitions each of these topics has.
-    fn counts<'a>(&self, topics: impl Iterator<Item = &'a TopicName>) -> BTreeMap<TopicName, i32> {
+    pub(super) fn counts<'a>(
+        &self,
+        now: Instant,
+        topics: impl Iterator<Item = &'a TopicName>,
+    ) -> BTreeMap<TopicName, i32> {
         let count = |name: &TopicName| {
-            let known = self.metadata.topics.get(name);
+            let is_gone = self.unknown.get(name).is_some_and(|at| at.after(GONE_AFTER) <= now);
+            let known = self.metadata.topics.get(name).filter(|_| !is_gone);
             let partitions = known.map_or(0, |topic| topic.partitions.len());
             (name.clone(), i32::try_from(partitions).unwrap_or(i32::MAX))
         };
@@ -442,7 +473,7 @@ impl Classic {
         if !revoked.is_empty() {
             self.wants_join = true;
             self.release(revoked);
-        } else if self.is_outdated() {
+        } else if self.is_outdated(now) {
             self.rejoin(now);
         }
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use forebay_protocol::fetch_stream::Topic;
 use forebay_protocol::messages::FetchRequest;
 use forebay_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
-use forebay_protocol::types::{TopicName, Uuid};
+use forebay_protocol::types::{TopicName, TopicPartition, Uuid};
 use forebay_protocol::wire::Str;
 
 use super::{Config, Lane, fetching};
@@ -64,11 +65,15 @@ impl Lane {
             forgotten: Vec::new(),
         };
         let gone = std::mem::take(&mut self.gone);
-        for (tp, id) in gone.into_iter().filter(|_| self.session.is_incremental()) {
-            push(&mut plan.forgotten, &tp.topic, id, tp.partition);
-        }
+        let mut forgotten = if self.session.is_incremental() { gone } else { Vec::new() };
         for change in changes {
-            self.add(&mut plan, change);
+            forgotten.extend(self.add(&mut plan, change));
+        }
+        // A partition that came back under another slot is not to be forgotten under the first:
+        // a broker forgets after it has added.
+        forgotten.retain(|(tp, id)| !self.is_asked(tp, *id));
+        for (tp, id) in forgotten {
+            push(&mut plan.forgotten, &tp.topic, id, tp.partition);
         }
         self.in_flight = true;
         Some(plan)
@@ -81,20 +86,25 @@ impl Lane {
         if is_whole { self.config.max_wait } else { self.config.max_wait.min(WAIT_BESIDE_HELD) }
     }
 
-    fn add(&mut self, plan: &mut FetchPlan, change: Change) {
+    /// Adds a question to the request; answers what is to be forgotten instead.
+    fn add(&mut self, plan: &mut FetchPlan, change: Change) -> Option<(TopicPartition, Uuid)> {
         match change {
             Change::Ask(slot, asked) => {
-                let Some(fetching) = fetching(&mut self.slots, slot) else { return };
+                let fetching = fetching(&mut self.slots, slot)?;
                 let (tp, id) = (&fetching.cursor.tp, fetching.cursor.topic_id);
                 push(&mut plan.topics, &tp.topic, id, (tp.partition, asked));
                 self.known.insert(slot, (tp.clone(), id));
+                None
             }
-            Change::Forget(slot) => {
-                if let Some((tp, id)) = self.known.remove(&slot) {
-                    push(&mut plan.forgotten, &tp.topic, id, tp.partition);
-                }
-            }
+            Change::Forget(slot) => self.known.remove(&slot),
         }
+    }
+
+    /// Whether the session is asked for this partition, under whatever slot.
+    fn is_asked(&self, tp: &TopicPartition, id: Uuid) -> bool {
+        let slot = self.names.slot(&Topic::Name(tp.topic.clone()), tp.partition);
+        let asked = slot.filter(|slot| self.table.believed(*slot).is_some());
+        asked.and_then(|slot| self.known.get(&slot)).is_some_and(|known| *known == (tp.clone(), id))
     }
 }
 

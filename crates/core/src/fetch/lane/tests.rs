@@ -263,6 +263,21 @@ fn a_slot_that_stands_for_another_partition_makes_the_session_forget_the_first()
 }
 
 #[test]
+fn a_partition_that_comes_back_under_another_slot_is_asked_for_and_not_forgotten() {
+    let mut lane = lane(2);
+    lane.poll_request().unwrap();
+    respond(&mut lane, 0, &[batch(0, 1, 0, -1)]);
+    // Both were given up and came back the other way round, one of them further on.
+    drop((lane.recall(Slot(0)), lane.recall(Slot(1))));
+    for (slot, partition) in [(0, 1), (1, 0)] {
+        lane.lend(Cursor { slot: Slot(slot), ..cursor(partition, 7) });
+    }
+    let plan = lane.poll_request().unwrap();
+    assert_eq!(asked(&plan), [(0, 7), (1, 7)]);
+    assert!(plan.forgotten.is_empty(), "{:?}", plan.forgotten);
+}
+
+#[test]
 fn another_leader_is_told_with_its_address() {
     let mut lane = lane(1);
     lane.poll_request().unwrap();

@@ -135,7 +135,7 @@ impl Classic {
             self.state = State::Planning { joined: Box::new(joined), by };
             return;
         }
-        self.plan_of = Some(self.counts(wanted.iter()));
+        self.plan_of = Some(self.counts(now, wanted.iter()));
         if joined.keeps_plan {
             return self.sync(&joined.protocol, Vec::new());
         }

@@ -1,0 +1,406 @@
+//! Groups: members share partitions, and take them over without losing or repeating a record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay::assignor::{Assignor, CooperativeSticky, Range, RoundRobin, Sticky};
+use forebay::{ConsumerBuilder, ConsumerHandle, Context, Error, Record, Summary};
+use forebay_broker::{ApiKey, BrokerId, Effect, ErrorCode, Fault};
+use tokio::task::JoinHandle;
+
+use crate::world::{Cable, GROUP, Seen, World, close, until};
+
+/// A consumer at work: what it saw, and how to reach it.
+struct Member {
+    handle: ConsumerHandle,
+    seen: Seen,
+    run: JoinHandle<Result<Summary, Error>>,
+}
+
+/// Starts a member whose handlers take so long; `all` sees what every member sees.
+fn start(builder: ConsumerBuilder, takes: Duration, all: &Seen) -> Member {
+    let consumer = builder.build().unwrap();
+    let handle = consumer.handle();
+    let (seen, all) = (Seen::default(), all.clone());
+    let own = seen.clone();
+    let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+        let (own, all) = (own.clone(), all.clone());
+        async move {
+            own.note(record.partition(), record.offset().0);
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
+            }
+            all.note(record.partition(), record.offset().0);
+        }
+    }));
+    Member { handle, seen, run }
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn all_of(assignor: impl Assignor + 'static) -> [Arc<dyn Assignor>; 1] {
+    [Arc::new(assignor)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_member_reads_all_partitions_and_leaves_an_empty_group() {
+    let world = World::new(4);
+    (0..4).for_each(|partition| world.fill(partition, 5, 10));
+    let all = Seen::default();
+    let member = start(world.member(), Duration::ZERO, &all);
+    world.all_committed(4).await;
+    close(&member.handle).await;
+    assert_eq!((all.count(), all.repeated()), (200, 0));
+    member.run.await.unwrap().unwrap();
+    // The group is empty at once: somebody from outside may commit.
+    let outside = world.consumer(4).build().unwrap();
+    close(&outside.handle()).await;
+}
+
+/// Joins and leaves under load: every record is handled once.
+async fn joins_and_leaves_lose_and_repeat_nothing(assignors: Vec<Arc<dyn Assignor>>) {
+    let name = assignors[0].name().to_owned();
+    let world = World::with_nodes(3, 6);
+    (0..6).for_each(|partition| world.fill(partition, 30, 20));
+    let all = Seen::default();
+    let member = || world.member().assignors(assignors.clone()).concurrency(8);
+    let first = start(member(), millis(20), &all);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let second = start(member(), millis(20), &all);
+    let third = start(member(), millis(20), &all);
+    until(|| 100 <= second.seen.count() && 100 <= third.seen.count()).await;
+    close(&second.handle).await;
+    (0..6).for_each(|partition| world.fill(partition, 3, 20));
+    world.all_committed(6).await;
+    close(&first.handle).await;
+    close(&third.handle).await;
+    assert_eq!((all.count(), all.repeated()), (6 * 33 * 20, 0), "{name}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_range_joins_and_leaves_lose_and_repeat_nothing() {
+    joins_and_leaves_lose_and_repeat_nothing(all_of(Range).to_vec()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_round_robin_joins_and_leaves_lose_and_repeat_nothing() {
+    joins_and_leaves_lose_and_repeat_nothing(all_of(RoundRobin).to_vec()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_sticky_joins_and_leaves_lose_and_repeat_nothing() {
+    joins_and_leaves_lose_and_repeat_nothing(all_of(Sticky).to_vec()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_cooperative_sticky_joins_and_leaves_lose_and_repeat_nothing() {
+    joins_and_leaves_lose_and_repeat_nothing(all_of(CooperativeSticky).to_vec()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_goes_from_eager_to_cooperative_one_member_at_a_time() {
+    let world = World::new(6);
+    let all = Seen::default();
+    let eager = || world.member().assignors(all_of(Range));
+    let both = || {
+        let both: [Arc<dyn Assignor>; 2] = [Arc::new(CooperativeSticky), Arc::new(Range)];
+        world.member().assignors(both)
+    };
+    let cooperative = || world.member().assignors(all_of(CooperativeSticky));
+    let mut members = [start(eager(), millis(1), &all), start(eager(), millis(1), &all)];
+    let mut filled = 0;
+    for round in [&both as &dyn Fn() -> ConsumerBuilder, &cooperative] {
+        for place in &mut members {
+            (0..6).for_each(|partition| world.fill(partition, 2, 10));
+            filled += 6 * 20;
+            world.all_committed(6).await;
+            close(&place.handle).await;
+            *place = start(round(), millis(1), &all);
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    }
+    (0..6).for_each(|partition| world.fill(partition, 2, 10));
+    world.all_committed(6).await;
+    assert_eq!((all.count(), all.repeated()), (filled + 6 * 20, 0));
+    assert!(members.iter().all(|member| 0 < member.seen.count()), "both have partitions");
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_cooperation_kept_partitions_flow_while_others_move() {
+    let world = World::new(4);
+    let all = Seen::default();
+    let member = || world.member().assignors(all_of(CooperativeSticky));
+    let first = start(member(), Duration::ZERO, &all);
+    world.fill(0, 1, 1);
+    until(|| all.count() == 1).await;
+    // From now on a handler hangs on what moves: the drain takes its time.
+    let second = start(member(), Duration::ZERO, &all);
+    let mut longest = Duration::ZERO;
+    for _ in 0..200 {
+        let begun = tokio::time::Instant::now();
+        let before = first.seen.of(0).len();
+        world.fill(0, 1, 1);
+        until(|| before < first.seen.of(0).len() || !second.seen.of(0).is_empty()).await;
+        longest = longest.max(begun.elapsed());
+        tokio::time::sleep(millis(50)).await;
+    }
+    (1..4).for_each(|partition| world.fill(partition, 1, 1));
+    until(|| 0 < second.seen.count()).await;
+    assert!(longest < millis(200), "{longest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_record_ends_and_is_committed_before_its_partition_moves() {
+    for assignor in [all_of(Range).to_vec(), all_of(CooperativeSticky).to_vec()] {
+        let world = World::new(2);
+        (0..2).for_each(|partition| world.fill(partition, 1, 3));
+        let all = Seen::default();
+        let member = || world.member().assignors(assignor.clone());
+        let first = start(member(), Duration::from_secs(9), &all);
+        until(|| first.seen.count() == 2).await;
+        let second = start(member(), Duration::from_secs(9), &all);
+        world.all_committed(2).await;
+        assert_eq!(all.repeated(), 0, "{assignor:?}");
+        assert!(0 < second.seen.count(), "a partition moved");
+        close(&first.handle).await;
+        close(&second.handle).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_does_not_end_in_time_is_given_up_and_repeated_elsewhere() {
+    let world = World::new(2);
+    (0..2).for_each(|partition| world.fill(partition, 1, 1));
+    let all = Seen::default();
+    let member = || world.member().drain_timeout(Duration::from_secs(4));
+    let first = start(member(), Duration::from_secs(3600), &all);
+    until(|| first.seen.count() == 2).await;
+    let begun = tokio::time::Instant::now();
+    let second = start(member(), Duration::ZERO, &all);
+    until(|| 0 < second.seen.count()).await;
+    let took = begun.elapsed();
+    assert!((millis(3_000)..millis(9_000)).contains(&took), "{took:?}");
+    first.handle.close(Duration::from_secs(1)).await;
+    world.all_committed(2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_that_is_cut_off_starts_nothing_after_its_session_and_others_take_over() {
+    let world = World::new(2);
+    (0..2).for_each(|partition| world.fill(partition, 200, 10));
+    let all = Seen::default();
+    let cable = Cable::default();
+    let session = Duration::from_secs(10);
+    let slow = |builder: ConsumerBuilder| builder.session_timeout(session).concurrency(2);
+    let first = start(slow(world.member_on(&cable)), millis(50), &all);
+    until(|| 50 < first.seen.count()).await;
+    cable.pull();
+    let second = start(slow(world.member()), millis(50), &all);
+    // What it has buffered would last for minutes; its right to it does not.
+    tokio::time::sleep(session).await;
+    let stopped = first.seen.count();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(first.seen.count(), stopped, "nothing started after the session");
+    assert!(0 < second.seen.count(), "the other took over");
+    // When it is back it learns that it lost everything, and shares again.
+    cable.plug();
+    until(|| stopped < first.seen.count()).await;
+    world.all_committed(2).await;
+    close(&first.handle).await;
+    close(&second.handle).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_static_member_that_restarts_in_time_gets_its_partitions_back_without_a_rebalance() {
+    let world = World::new(4);
+    let all = Seen::default();
+    let member = |name: &'static str| world.member().group_instance_id(name);
+    let first = start(member("a"), Duration::ZERO, &all);
+    let second = start(member("b"), Duration::ZERO, &all);
+    (0..4).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(4).await;
+    until(|| 0 < first.seen.count() && 0 < second.seen.count()).await;
+    let had: Vec<_> = (0..4).filter(|partition| !second.seen.of(*partition).is_empty()).collect();
+    close(&second.handle).await;
+    let joins = |world: &World| {
+        let is_join = |seen: &&forebay_broker::Seen| seen.api == ApiKey::JoinGroup;
+        world.broker.with(|cluster| cluster.requests().filter(is_join).count())
+    };
+    let before = joins(&world);
+    let second = start(member("b"), Duration::ZERO, &all);
+    (0..4).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(4).await;
+    let now: Vec<_> = (0..4).filter(|partition| !second.seen.of(*partition).is_empty()).collect();
+    assert_eq!(now, had);
+    assert_eq!(joins(&world) - before, 1, "only the one that came back joined");
+    assert_eq!(all.repeated(), 0);
+    close(&first.handle).await;
+    close(&second.handle).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_member_with_the_same_instance_fences_the_first_for_good() {
+    let world = World::new(2);
+    let all = Seen::default();
+    let member = || world.member().group_instance_id("a");
+    let first = start(member(), Duration::ZERO, &all);
+    (0..2).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(2).await;
+    let second = start(member(), Duration::ZERO, &all);
+    let ended = first.run.await.unwrap().unwrap_err();
+    assert_eq!(ended.broker_error(), Some(ErrorCode::FENCED_INSTANCE_ID.0), "{ended}");
+    (0..2).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(2).await;
+    assert_eq!((all.count(), all.repeated()), (20, 0));
+    close(&second.handle).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_that_are_added_and_topics_that_come_and_go_are_followed() {
+    let world = World::new(2);
+    let all = Seen::default();
+    let age = |builder: ConsumerBuilder| builder.topics(["later"]).metadata_max_age(millis(5_000));
+    let first = start(age(world.member()), Duration::ZERO, &all);
+    let second = start(age(world.member()), Duration::ZERO, &all);
+    (0..2).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(2).await;
+    world.broker.with(|cluster| cluster.add_partitions("t", 4).unwrap());
+    (0..4).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(4).await;
+    assert_eq!(all.count(), 30);
+    world.broker.with(|cluster| {
+        cluster.create_topic("later", 1).unwrap();
+        let batch = forebay_broker::BatchBuilder::at_time(0).record(None, Some(b"x")).build();
+        cluster.append(&forebay_broker::TopicPartition::new("later", 0), &batch).unwrap();
+    });
+    until(|| all.count() == 31).await;
+    world.broker.with(|cluster| cluster.delete_topic("later").unwrap());
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    (0..4).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(4).await;
+    assert_eq!(all.count(), 51);
+    close(&first.handle).await;
+    close(&second.handle).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_that_pass_at_every_step_lose_nothing() {
+    let codes = [
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        ErrorCode::NOT_COORDINATOR,
+        ErrorCode::UNKNOWN_MEMBER_ID,
+        ErrorCode::ILLEGAL_GENERATION,
+        ErrorCode::REBALANCE_IN_PROGRESS,
+        ErrorCode::UNKNOWN_SERVER_ERROR,
+    ];
+    let effects = codes.map(Effect::Error).into_iter().chain([
+        Effect::Close,
+        Effect::DoAndClose,
+        Effect::DropAnswer,
+        Effect::Cut(9),
+        Effect::Delay(Duration::from_secs(4)),
+    ]);
+    let steps = [ApiKey::JoinGroup, ApiKey::SyncGroup, ApiKey::Heartbeat, ApiKey::OffsetCommit];
+    for effect in effects {
+        for api in steps {
+            let world = World::new(2);
+            let all = Seen::default();
+            let first = start(world.member(), millis(1), &all);
+            (0..2).for_each(|partition| world.fill(partition, 2, 10));
+            until(|| 4 < all.count()).await;
+            let script = Fault::new(effect.clone()).api(api).times(2);
+            world.broker.with(|cluster| cluster.script(script));
+            let second = start(world.member(), millis(1), &all);
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            (0..2).for_each(|partition| world.fill(partition, 2, 10));
+            world.all_committed(2).await;
+            let distinct = all.count() - all.repeated();
+            assert_eq!(distinct, 80, "{api} {effect:?}");
+            first.handle.close(Duration::from_secs(20)).await;
+            second.handle.close(Duration::from_secs(20)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_moves_or_dies_costs_no_record() {
+    let world = World::with_nodes(3, 4);
+    let all = Seen::default();
+    let first = start(world.member(), millis(5), &all);
+    let second = start(world.member(), millis(5), &all);
+    let mut filled = 0;
+    for step in ["", "move", "stop", "start", "cut"] {
+        world.broker.with(|cluster| {
+            let at = cluster.coordinator(GROUP).unwrap();
+            let other = BrokerId(at.0 % 3 + 1);
+            match step {
+                "move" => cluster.move_coordinator(GROUP, other),
+                "stop" => cluster.stop_node(at),
+                "start" => (1..=3).for_each(|node| cluster.start_node(BrokerId(node))),
+                "cut" => cluster.close_connections(),
+                _ => {}
+            }
+        });
+        if step != "stop" {
+            (0..4).for_each(|partition| world.fill(partition, 5, 10));
+            filled += 200;
+            world.all_committed(4).await;
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!((all.count(), all.repeated()), (filled, 0));
+    close(&first.handle).await;
+    close(&second.handle).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_may_not_be_joined_ends_the_consumer_and_says_why() {
+    for code in [ErrorCode::GROUP_AUTHORIZATION_FAILED, ErrorCode::INCONSISTENT_GROUP_PROTOCOL] {
+        let world = World::new(1);
+        let denied = Fault::new(Effect::Error(code)).api(ApiKey::JoinGroup).times(u32::MAX);
+        world.broker.with(|cluster| cluster.script(denied));
+        let member = start(world.member(), Duration::ZERO, &Seen::default());
+        let ended = member.run.await.unwrap().unwrap_err();
+        assert_eq!(ended.broker_error(), Some(code.0), "{ended}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_returns_by_its_deadline_in_the_middle_of_a_rebalance() {
+    let limit = Duration::from_secs(2);
+    for api in [ApiKey::JoinGroup, ApiKey::SyncGroup, ApiKey::LeaveGroup, ApiKey::OffsetCommit] {
+        let world = World::new(2);
+        (0..2).for_each(|partition| world.fill(partition, 2, 10));
+        let silent = Fault::new(Effect::DropAnswer).api(api).times(u32::MAX);
+        world.broker.with(|cluster| cluster.script(silent));
+        let member = start(world.member(), Duration::ZERO, &Seen::default());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let begun = tokio::time::Instant::now();
+        member.handle.close(limit).await;
+        assert!(begun.elapsed() <= limit + millis(100), "{api}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn what_cannot_be_shared_is_refused_by_name() {
+    let refused = |builder: ConsumerBuilder| {
+        let error = builder.bootstrap_servers("b:1").build().unwrap_err();
+        error.to_string()
+    };
+    let builder = || forebay::Consumer::builder().group_id("g");
+    let no_group = forebay::Consumer::builder().topics(["t"]);
+    assert!(refused(no_group).starts_with("group.id"));
+    assert!(refused(builder()).starts_with("topics"));
+    let both = builder().topics(["t"]).assign([("t", 0)]);
+    assert!(refused(both).starts_with("assign"));
+    let none: [Arc<dyn Assignor>; 0] = [];
+    let no_assignor = builder().topics(["t"]).assignors(none);
+    assert!(refused(no_assignor).starts_with("partition.assignment.strategy"));
+    let hasty = builder().topics(["t"]).session_timeout(Duration::from_secs(6));
+    assert!(refused(hasty.heartbeat_interval(millis(2_001))).starts_with("heartbeat.interval.ms"));
+    let patient = builder().topics(["t"]).drain_timeout(Duration::from_secs(300));
+    assert!(refused(patient).starts_with("drain timeout"));
+}
