@@ -25,6 +25,9 @@ use metadata::{Metadata, Update};
 use peer::Peer;
 use refresh::Refresh;
 
+/// So many answers in a row must tell an older leader epoch before it is believed.
+const DOUBTS: u8 = 5;
+
 /// What the machine needs to know from the start.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -120,6 +123,8 @@ pub struct Cluster {
     peers: BTreeMap<BrokerId, Peer>,
     refresh: Refresh,
     coordinators: Coordinators,
+    /// How often in a row a partition's leader epoch was told to be older than the one known.
+    doubts: BTreeMap<TopicPartition, u8>,
     topics: BTreeSet<TopicName>,
     waiting: Vec<Waiting>,
     outputs: VecDeque<Output>,
@@ -142,6 +147,7 @@ impl Cluster {
                 retry: config.retry,
             }),
             coordinators: Coordinators::new(config.retry),
+            doubts: BTreeMap::new(),
             topics: BTreeSet::new(),
             waiting: Vec::new(),
             outputs: VecDeque::new(),
@@ -225,7 +231,8 @@ impl Cluster {
 
     /// An answer to [`Output::AskMetadata`].
     pub fn handle_metadata(&mut self, now: Instant, update: Update) {
-        let next = self.metadata.merge(update);
+        let known = self.doubted(&update);
+        let next = known.merge(update);
         if next != *self.metadata {
             self.refresh.brought_news();
         }
@@ -295,6 +302,23 @@ impl Cluster {
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let waiting = self.waiting.iter().map(|waiting| self.wake_at(now, waiting));
         waiting.chain(self.refresh.due_at()).min()
+    }
+
+    /// What is known, less the epochs that this is once too often told to be older: who told them
+    /// was wrong, or the cluster was set back.
+    fn doubted(&mut self, update: &Update) -> Metadata {
+        let mut known = Metadata::clone(&self.metadata);
+        let older = known.newer_than(update);
+        self.doubts.retain(|tp, _| older.contains(tp));
+        for tp in older {
+            let doubts = self.doubts.entry(tp.clone()).or_default();
+            *doubts += 1;
+            if *doubts == DOUBTS {
+                self.doubts.remove(&tp);
+                known.forget_epoch(&tp);
+            }
+        }
+        known
     }
 
     fn replace(&mut self, next: Metadata) {

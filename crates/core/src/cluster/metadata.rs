@@ -1,7 +1,7 @@
 //! The picture of a cluster: brokers, topics, ids, leaders, epochs. A picture never changes; news
-//! makes a new one, and a leader epoch never goes back.
+//! makes a new one, and a leader epoch does not go back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use forebay_protocol::types::{BrokerId, LeaderEpoch, TopicName, TopicPartition, Uuid};
@@ -72,6 +72,30 @@ impl Metadata {
         }
     }
 
+    /// The partitions of which this picture knows a newer leader epoch than `update` tells.
+    pub(super) fn newer_than(&self, update: &Update) -> BTreeSet<TopicPartition> {
+        let mut newer = BTreeSet::new();
+        for (name, news) in &update.topics {
+            let Some(known) = self.topics.get(name).filter(|known| known.is_same_log(news)) else {
+                continue;
+            };
+            for (number, told) in &news.partitions {
+                if known.partitions.get(number).is_some_and(|known| told.epoch < known.epoch) {
+                    newer.insert(TopicPartition::new(name.clone(), *number));
+                }
+            }
+        }
+        newer
+    }
+
+    /// Whatever is told of this partition next is believed.
+    pub(super) fn forget_epoch(&mut self, tp: &TopicPartition) {
+        let topic = self.topics.get_mut(&tp.topic);
+        if let Some(partition) = topic.and_then(|it| it.partitions.get_mut(&tp.partition)) {
+            *partition = Partition { leader: None, epoch: LeaderEpoch(-1) };
+        }
+    }
+
     /// This picture with a broker's word on a leader (KIP-951); `None` when it is no news.
     #[must_use]
     pub fn with_hint(&self, tp: &TopicPartition, hint: &LeaderHint) -> Option<Self> {
@@ -113,13 +137,16 @@ impl Metadata {
 }
 
 impl Topic {
+    fn is_same_log(&self, news: &Self) -> bool {
+        self.id == news.id || self.id.is_zero() || news.id.is_zero()
+    }
+
     /// News about a topic under the same id moves forward only; another id is another log.
     fn merge(&self, news: &Self) -> Self {
         if news.error != 0 && news.partitions.is_empty() {
             return Self { error: news.error, ..self.clone() };
         }
-        let same_log = self.id == news.id || self.id.is_zero() || news.id.is_zero();
-        if !same_log {
+        if !self.is_same_log(news) {
             return news.clone();
         }
         let partitions = news.partitions.iter().map(|(number, partition)| {

@@ -221,3 +221,20 @@ fn with_all_brokers_down_metadata_is_asked_at_a_bounded_rate() {
     assert!((40..=120).contains(&asked), "{asked} questions in a minute");
     assert!(asked_bootstrap * 4 > asked, "bootstrap addresses are asked too");
 }
+
+/// Whoever told the newer epoch was wrong, or the cluster was set back to what it was.
+#[test]
+fn an_older_leader_epoch_is_believed_when_it_is_told_five_times_in_a_row() {
+    let mut cluster = known();
+    cluster.handle_metadata(at(1), news(1, i32::MAX));
+    let mut leaders = Vec::new();
+    for answer in 0..6 {
+        cluster.handle_metadata(at(2 + answer), news(2, 4));
+        leaders.push(cluster.metadata().leader(&tp()).unwrap().broker.0);
+    }
+    assert_eq!(leaders, [1, 1, 1, 1, 2, 2]);
+    cluster.handle_metadata(at(9), news(3, 3));
+    cluster.handle_metadata(at(10), news(2, 4));
+    (0..4).for_each(|_| cluster.handle_metadata(at(11), news(3, 3)));
+    assert_eq!(cluster.metadata().leader(&tp()).unwrap().broker, BrokerId(2), "not in a row");
+}
