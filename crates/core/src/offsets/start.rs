@@ -29,6 +29,10 @@ use queue::Queue;
 /// election a leader may not yet know its end.
 const VALIDATIONS: u32 = 4;
 
+/// Positions lost again within this time are looked for ever more slowly: who keeps saying that
+/// they do not exist may be wrong, and is not to be asked in a loop.
+const LOSSES_APART: Duration = Duration::from_secs(30);
+
 /// `auto.offset.reset`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Policy {
@@ -156,6 +160,17 @@ enum State {
     List { want: Want, source: Source },
     /// Ask the leader for its end: the position lies past what it told.
     Validate { position: Position, epoch: LeaderEpoch, cause: ResetCause, left: u32 },
+    /// Ask the leader for its start: the position lies before its end.
+    Floor { position: Position, epoch: LeaderEpoch, end: Offset },
+    /// All is known; only the pace of resets keeps it back.
+    Settled { position: Position, epoch: LeaderEpoch, source: Source },
+}
+
+/// When a position was lost last, and how long the next loss will wait.
+#[derive(Debug)]
+struct Loss {
+    at: Instant,
+    backoff: Backoff,
 }
 
 #[derive(Debug)]
@@ -173,6 +188,7 @@ pub struct Starts {
     rng: Rng,
     metadata: Arc<Metadata>,
     slots: BTreeMap<TopicPartition, Slot>,
+    losses: BTreeMap<TopicPartition, Loss>,
     /// Slots that nobody is asked about: an event looks at those that it concerns and no others.
     queue: Queue,
     outputs: VecDeque<Output>,
@@ -188,6 +204,7 @@ impl Starts {
             rng,
             metadata: Arc::default(),
             slots: BTreeMap::new(),
+            losses: BTreeMap::new(),
             queue: Queue::default(),
             outputs: VecDeque::new(),
         }
@@ -213,31 +230,54 @@ impl Starts {
         (position, epoch): (Position, LeaderEpoch),
         cause: ResetCause,
     ) {
-        match cause {
-            _ if self.policy == Policy::None && !is_past_end(position, cause) => {
-                let why = Failure::Gone { position, cause };
-                self.outputs.push_back(Output::Failed { tp, why });
-            }
-            ResetCause::Truncated { end, epoch } => {
-                let source = Source::Reset { from: position };
-                self.outputs.push_back(Output::Found { tp, position: end, epoch, source });
+        if self.policy == Policy::None && !is_past_end(position, cause) {
+            let why = Failure::Gone { position, cause };
+            self.outputs.push_back(Output::Failed { tp, why });
+            return;
+        }
+        let (not_before, epoch) = self.pace(now, &tp, epoch);
+        let source = Source::Reset { from: position };
+        let state = match cause {
+            ResetCause::Truncated { end: position, epoch } => {
+                State::Settled { position, epoch, source }
             }
             ResetCause::OutOfRange { log_start, .. } if position.offset() < log_start => {
-                let source = Source::Reset { from: position };
-                self.begin(tp, State::List { want: Want::Earliest, source });
+                State::List { want: Want::Earliest, source }
             }
             ResetCause::OutOfRange { .. } => {
-                let left = VALIDATIONS;
-                self.begin(tp, State::Validate { position, epoch, cause, left });
                 self.outputs.push_back(Output::StaleMetadata);
+                State::Validate { position, epoch, cause, left: VALIDATIONS }
             }
+        };
+        self.begin(tp.clone(), state);
+        if now < not_before {
+            self.queue.push_later(not_before, tp);
         }
         self.queue.wake(now);
+    }
+
+    /// When a position that is lost now may be looked for, and under which epoch of the record
+    /// before it: one that is lost again is tried without, since the epoch may be what the leader
+    /// does not know.
+    fn pace(
+        &mut self,
+        now: Instant,
+        tp: &TopicPartition,
+        epoch: LeaderEpoch,
+    ) -> (Instant, LeaderEpoch) {
+        let apart = |loss: &&mut Loss| now < loss.at.after(LOSSES_APART);
+        if let Some(loss) = self.losses.get_mut(tp).filter(apart) {
+            loss.at = now.after(loss.backoff.fail(&mut self.rng));
+            return (loss.at, LeaderEpoch::UNKNOWN);
+        }
+        self.losses.insert(tp.clone(), Loss { at: now, backoff: Backoff::new(self.retry) });
+        (now, epoch)
     }
 
     /// The partition is lost, or the user said where to go on.
     pub fn handle_dropped(&mut self, tp: &TopicPartition) {
         self.remove(tp);
+        self.losses.remove(tp);
     }
 
     /// The picture of the cluster changed.
@@ -379,7 +419,7 @@ impl Starts {
         (offset, epoch): (Offset, LeaderEpoch),
     ) {
         match state {
-            State::Committed => self.retry(now, tp),
+            State::Committed | State::Settled { .. } => self.retry(now, tp),
             // No record is that young: what is to come begins at the end.
             State::List { want: Want::Since(_), source } if offset.0 < 0 => {
                 self.begin(tp.clone(), State::List { want: Want::Latest, source });
@@ -387,7 +427,14 @@ impl Starts {
             State::List { .. } if offset.0 < 0 => self.retry(now, tp),
             State::List { source, .. } => self.found(tp, Position(offset.0), epoch, source),
             State::Validate { position, epoch, .. } if position.0 <= offset.0 => {
+                self.begin(tp.clone(), State::Floor { position, epoch, end: offset });
+            }
+            State::Floor { position, epoch, .. } if offset.0 <= position.0 => {
                 self.found(tp, position, epoch, Source::Validated);
+            }
+            State::Floor { position, end: high_watermark, .. } => {
+                let cause = ResetCause::OutOfRange { log_start: offset, high_watermark };
+                self.below_the_start(tp, position, (offset, epoch), cause);
             }
             State::Validate { left: 0, position, cause, .. } => {
                 self.give_up(tp, position, cause);
@@ -401,6 +448,23 @@ impl Starts {
                 }
             }
         }
+    }
+
+    /// The records at the position were deleted.
+    fn below_the_start(
+        &mut self,
+        tp: &TopicPartition,
+        position: Position,
+        (log_start, epoch): (Offset, LeaderEpoch),
+        cause: ResetCause,
+    ) {
+        if self.policy == Policy::None {
+            self.remove(tp);
+            let why = Failure::Gone { position, cause };
+            self.outputs.push_back(Output::Failed { tp: tp.clone(), why });
+            return;
+        }
+        self.found(tp, Position(log_start.0), epoch, Source::Reset { from: position });
     }
 
     /// The position is past the end for good.
@@ -427,6 +491,10 @@ impl Starts {
         while let Some(tp) = self.queue.pop_due() {
             let Some(slot) = self.slots.get_mut(&tp) else { continue };
             let want = match slot.state {
+                State::Settled { position, epoch, source } => {
+                    self.found(&tp, position, epoch, source);
+                    continue;
+                }
                 State::Committed => {
                     slot.asking = true;
                     committed.push(tp);
@@ -434,6 +502,7 @@ impl Starts {
                 }
                 State::List { want, .. } => want,
                 State::Validate { .. } => Want::Latest,
+                State::Floor { .. } => Want::Earliest,
             };
             let Some(leader) = self.metadata.leader(&tp) else {
                 self.queue.push_leaderless(tp);

@@ -164,8 +164,54 @@ fn a_position_past_the_end_after_an_election_is_validated_and_kept() {
         starts.handle_timeout(starts.poll_timeout().unwrap());
         outputs(&mut starts);
         starts.handle_listed(at(300), &asked(Want::Latest), told(0, 30));
+        assert_eq!(outputs(&mut starts), [list(Want::Earliest)]);
+        starts.handle_listed(at(301), &asked(Want::Earliest), told(0, 10));
         assert_eq!(outputs(&mut starts), [found(25, Source::Validated)]);
     }
+}
+
+/// Brokers do not say where their log begins when they say that a position is outside of it.
+#[test]
+fn a_position_below_a_start_that_nobody_told_is_found_out_by_asking() {
+    for policy in [Policy::None, Policy::Latest] {
+        let mut starts = start(policy);
+        starts.handle_gone(at(0), tp(), (Position(5), LeaderEpoch(4)), OUT(-1, -1));
+        outputs(&mut starts);
+        starts.handle_listed(at(1), &asked(Want::Latest), told(0, 20));
+        outputs(&mut starts);
+        starts.handle_listed(at(2), &asked(Want::Earliest), told(0, 10));
+        let why = Failure::Gone { position: Position(5), cause: OUT(10, 20) };
+        let expected = match policy {
+            Policy::None => Output::Failed { tp: tp(), why },
+            Policy::Earliest | Policy::Latest | Policy::Since(_) => {
+                found(10, Source::Reset { from: Position(5) })
+            }
+        };
+        assert_eq!(outputs(&mut starts), [expected]);
+    }
+}
+
+#[test]
+fn a_position_lost_again_and_again_is_looked_for_ever_more_slowly_and_without_its_epoch() {
+    let mut starts = start(Policy::Earliest);
+    let (mut now, mut epochs) = (at(0), Vec::new());
+    while now < at(60_000) {
+        starts.handle_gone(now, tp(), (Position(15), LeaderEpoch(9)), OUT(10, 20));
+        while outputs(&mut starts).last() != Some(&list(Want::Latest)) {
+            now = starts.poll_timeout().unwrap();
+            starts.handle_timeout(now);
+        }
+        starts.handle_listed(now, &asked(Want::Latest), told(0, 20));
+        outputs(&mut starts);
+        starts.handle_listed(now, &asked(Want::Earliest), told(0, 10));
+        let last = outputs(&mut starts).pop();
+        let Some(Output::Found { epoch, position: Position(15), .. }) = last else {
+            panic!("{last:?}");
+        };
+        epochs.push(epoch);
+    }
+    assert!(epochs.len() < 100, "{} questions in a minute", epochs.len());
+    assert_eq!(epochs[..2], [LeaderEpoch(9), LeaderEpoch::UNKNOWN]);
 }
 
 #[test]
