@@ -30,6 +30,10 @@ pub use handshake::{Handshake, Step};
 use in_flight::InFlight;
 pub use versions::Versions;
 
+/// The longest quiet that is kept: brokers ask for seconds, and one that goes on needing it asks
+/// again. A wrong number is not to silence a connection for weeks.
+const QUIET_MAX: Duration = Duration::from_secs(30);
+
 /// What the machine needs to know from the start.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -163,7 +167,7 @@ impl<C: Call> Connection<C> {
     /// The broker asks for quiet (KIP-219): an answer carried a throttle time.
     pub fn handle_throttle(&mut self, now: Instant, quiet: Duration) {
         if !quiet.is_zero() {
-            self.in_flight.mute(now, quiet);
+            self.in_flight.mute(now, quiet.min(QUIET_MAX));
         }
     }
 
