@@ -68,6 +68,10 @@ pub struct Lane {
     response_bytes: u64,
     /// How long the broker wants no further request (KIP-219).
     throttle: Duration,
+    /// Whether the response told something, and whether that was of use.
+    fruit: Fruit,
+    /// Responses in a row that told something and were of no use.
+    fruitless: u32,
     answering: Option<Answering>,
     runs: Vec<BatchRun>,
     returned: VecDeque<(Cursor, Returned)>,
@@ -91,6 +95,17 @@ struct Fetching {
     rests_until: Option<Instant>,
     is_wanted: bool,
     size: PartitionSize,
+}
+
+/// What a response was good for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fruit {
+    /// It told nothing: the wait was over.
+    Nothing,
+    /// It told something that was not asked for, or that said nothing new.
+    Useless,
+    /// It brought batches, or news about a partition.
+    Some,
 }
 
 /// What to do with the records that follow a partition's head.
@@ -123,6 +138,8 @@ impl Lane {
             in_flight: false,
             response_bytes: 0,
             throttle: Duration::ZERO,
+            fruit: Fruit::Nothing,
+            fruitless: 0,
             answering: None,
             runs: Vec::new(),
             returned: VecDeque::new(),
@@ -140,7 +157,10 @@ impl Lane {
         self.session =
             if 7 <= version { Session::Opening { closing: 0 } } else { Session::Sessionless };
         self.in_flight = false;
-        self.answering = None;
+        // Its response was cut, and may have brought batches before.
+        if let Some(answering) = self.answering.take() {
+            self.want(answering.slot);
+        }
         self.uncheck_all();
     }
 
@@ -247,6 +267,7 @@ impl Lane {
     /// The front of a response.
     pub fn handle_response_head(&mut self, head: &ResponseHead) {
         self.response_bytes = 0;
+        self.fruit = if head.error_code == 0 { Fruit::Nothing } else { Fruit::Useless };
         let millis = u64::try_from(head.throttle_ms).unwrap_or(0);
         self.throttle = Duration::from_millis(millis.min(THROTTLE_MAX_MS));
         self.session = if head.error_code == 0 {
@@ -259,6 +280,9 @@ impl Lane {
     /// A partition's answer begins.
     pub fn handle_partition(&mut self, now: Instant, head: PartitionHead) -> Records {
         self.answering = None;
+        if self.fruit == Fruit::Nothing {
+            self.fruit = Fruit::Useless;
+        }
         let Some(slot) = self.names.slot(&head.topic, head.partition) else { return Records::Skip };
         let Some(fetching) = fetching(&mut self.slots, slot) else { return Records::Skip };
         // An answer to what was asked before the cursor came, went or moved is not for us.
@@ -272,6 +296,9 @@ impl Lane {
             log_start: head.log_start_offset,
         };
         let is_elsewhere = head.error_code != 0 && self.refused(now, slot, head.error_code);
+        if head.error_code != 0 {
+            self.fruit = Fruit::Some;
+        }
         if head.error_code != 0 && !is_elsewhere {
             return Records::Skip;
         }
@@ -299,12 +326,16 @@ impl Lane {
         let largest = u32::try_from(largest).unwrap_or(u32::MAX);
         answering.brought.largest = answering.brought.largest.max(largest);
         let cursor = &mut fetching.cursor;
+        let before = cursor.position;
         if is_plain(heads, cursor.position) {
             let epoch = heads.last().map_or(LeaderEpoch::UNKNOWN, epoch_of);
             let count = cut.count.and_then(|count| u32::try_from(count).ok());
             self.runs.push(run(cursor, cut.next, epoch, bytes.clone(), count));
         } else {
             pick(cursor, answering.filter.as_mut(), bytes, heads, &mut self.runs);
+        }
+        if cursor.position != before {
+            self.fruit = Fruit::Some;
         }
     }
 
@@ -350,6 +381,7 @@ impl Lane {
     pub fn handle_response_end(&mut self, end: &ResponseEnd) {
         self.in_flight = false;
         self.size.observe(self.response_bytes);
+        self.doubt();
         for (cursor, leader) in std::mem::take(&mut self.hinted) {
             let node = end.node_endpoints.iter().find(|node| node.broker == leader.broker);
             let address = node.and_then(|node| {
@@ -358,6 +390,17 @@ impl Lane {
             });
             let hint = LeaderHint { leader, address };
             self.returned.push_back((cursor, Returned::LeaderStale(Some(hint))));
+        }
+    }
+
+    /// A broker that keeps answering at once without telling anything of use believes in another
+    /// session than we do, or is out of its mind: begin again, and not in a loop.
+    fn doubt(&mut self) {
+        self.fruitless = if self.fruit == Fruit::Useless { self.fruitless + 1 } else { 0 };
+        if let Some(doubts) = self.fruitless.checked_sub(FRUITLESS) {
+            let pause = PAUSE.saturating_mul(1 << doubts.min(PAUSE_DOUBLES));
+            self.throttle = self.throttle.max(pause);
+            self.session = self.session.broken();
         }
     }
 
@@ -486,6 +529,11 @@ impl Lane {
     }
 }
 
+/// So many responses in a row may be of no use before the session is given up.
+const FRUITLESS: u32 = 3;
+/// The pause after the last of them; it doubles with each further one, so many times.
+const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_DOUBLES: u32 = 4;
 /// No broker's word silences a lane for longer.
 const THROTTLE_MAX_MS: u64 = 30_000;
 

@@ -443,3 +443,35 @@ fn a_leader_that_cannot_tell_the_end_of_an_epoch_stops_nothing() {
     lane.handle_epoch(&asks[0], end(6, -1));
     assert!(matches!(lane.poll_returned(), Some((_, Returned::LeaderStale(None)))));
 }
+
+#[test]
+fn a_broker_that_keeps_telling_what_was_not_asked_for_gets_a_new_session_and_pauses() {
+    let mut lane = lane(1);
+    let mut pauses = Vec::new();
+    let mut sessions = Vec::new();
+    for _ in 0..9 {
+        sessions.push(lane.poll_request().unwrap().session_epoch);
+        lane.handle_response_head(&ResponseHead { throttle_ms: 0, error_code: 0, session_id: 5 });
+        assert_eq!(lane.handle_partition(NOW, head(77)), Records::Skip);
+        lane.handle_tail(&PartitionTail::default());
+        lane.handle_response_end(&ResponseEnd::default());
+        pauses.push(lane.take_throttle().as_millis());
+    }
+    assert_eq!(pauses, [0, 0, 50, 100, 200, 400, 800, 800, 800]);
+    assert_eq!(sessions, [0, 1, 2, 0, 0, 0, 0, 0, 0]);
+    lane.poll_request().unwrap();
+    respond(&mut lane, 0, &[batch(0, 3, 0, -1)]);
+    assert_eq!(lane.take_throttle(), Duration::ZERO, "what is of use ends the doubt");
+}
+
+#[test]
+fn a_connection_lost_within_a_partition_goes_on_behind_the_batches_that_came() {
+    let mut lane = lane(1);
+    lane.poll_request().unwrap();
+    lane.handle_response_head(&ResponseHead { throttle_ms: 0, error_code: 0, session_id: 5 });
+    assert_eq!(lane.handle_partition(NOW, head(0)), Records::Read);
+    arrive(&mut lane, &[batch(0, 3, 0, -1)]);
+    lane.handle_disconnected();
+    lane.handle_connected(18);
+    assert_eq!(asked(&lane.poll_request().unwrap()), [(0, 3)]);
+}
