@@ -37,6 +37,7 @@ use crate::answer::Answer;
 use crate::cluster::{self, Cluster};
 use crate::connection::{BadRequest, Call, Then};
 use crate::fault::Effect;
+use crate::lies;
 
 /// What a handler says.
 pub(crate) enum Reply {
@@ -152,6 +153,9 @@ pub(crate) fn framed(call: &Call, mut body: Vec<Bytes>) -> (Vec<Answer>, Then) {
     for effect in &call.mischief.to_answer {
         if let Effect::Body(other) = effect {
             body = vec![other.clone()];
+        }
+        if let Effect::Lies(seed) = effect {
+            body = vec![lies::told(call, &body, *seed)];
         }
     }
     let mut header = BytesMut::with_capacity(5);

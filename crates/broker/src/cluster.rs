@@ -419,6 +419,7 @@ pub(crate) fn spoil(effects: &[Effect], answer: Answer) -> (Vec<Answer>, Then) {
             | Effect::Delay(_)
             | Effect::Throttle(_)
             | Effect::Body(_)
+            | Effect::Lies(_)
             | Effect::WrongCorrelationId => {}
         }
     }

@@ -35,6 +35,10 @@ pub enum Effect {
     Garbage(bytes::Bytes),
     /// The answer is framed and numbered rightly, but its body is these bytes.
     Body(bytes::Bytes),
+    /// The answer is well-formed and not true: wrong ids, rows left out or told twice, offsets and
+    /// leaders that cannot be, error codes at every level. The number is a seed; the same request
+    /// on the same connection is answered with the same lies.
+    Lies(u64),
 }
 
 /// One line of the script: with the next request that fits, this goes wrong.
@@ -171,7 +175,8 @@ impl Mischief {
             | Effect::Twice
             | Effect::WrongCorrelationId
             | Effect::Garbage(_)
-            | Effect::Body(_) => self.to_answer.push(effect.clone()),
+            | Effect::Body(_)
+            | Effect::Lies(_) => self.to_answer.push(effect.clone()),
         }
     }
 }

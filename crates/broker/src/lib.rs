@@ -78,6 +78,7 @@ mod connection;
 mod control;
 mod fault;
 mod group;
+mod lies;
 mod log;
 mod observe;
 mod options;
