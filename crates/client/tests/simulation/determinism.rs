@@ -5,21 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay::ProducerRecord;
-use forebay_broker::BatchBuilder;
 
 use crate::faults::disturb;
-use crate::world::{PARTITIONS, Seen, World, tp, until};
+use crate::world::{PARTITIONS, Seen, World, until, virtual_time};
 
 /// Tells another process of this program which seed to play.
 const SEED: &str = "FOREBAY_SIMULATION_SEED";
 /// Stands before a trace in the output of such a process.
 const TOLD: &str = "trace of seed";
 const RECORDS: i32 = 300;
-
-fn virtual_time<T>(play: impl Future<Output = T>) -> T {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_time().start_paused(true).build().unwrap().block_on(play)
-}
 
 /// A producer and a consumer; every record that was acknowledged is seen once.
 async fn a_writer_and_a_reader(seed: u64) -> (u64, u64) {
@@ -54,9 +48,7 @@ async fn two_readers(seed: u64) -> (u64, u64) {
         [world.reader("left", 0..half, &seen), world.reader("right", half..PARTITIONS, &seen)];
     let writing = async {
         for number in 0..RECORDS {
-            let value = number.to_string();
-            let batch = BatchBuilder::at_time(0).record(None, Some(value.as_bytes())).build();
-            world.broker.with(|cluster| cluster.append(&tp(number % PARTITIONS), &batch)).unwrap();
+            world.append(number % PARTITIONS, &number.to_string());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };

@@ -15,5 +15,6 @@
 
 mod determinism;
 mod faults;
+mod hostile;
 mod tap;
 mod world;

@@ -9,7 +9,7 @@ use forebay::{
     ClientConfig, Consumer, ConsumerConfig, ConsumerHandle, Context, OffsetReset, Producer,
     ProducerConfig, Record, TopicPartition,
 };
-use forebay_broker::{Broker, Options};
+use forebay_broker::{BatchBuilder, Broker, Options};
 use tokio::task::JoinHandle;
 
 use crate::tap::{Tapped, Trace};
@@ -54,7 +54,11 @@ impl World {
     }
 
     pub fn producer(&self) -> Producer {
-        let config = ProducerConfig { client: self.client("writer"), ..ProducerConfig::default() };
+        let config = ProducerConfig {
+            client: self.client("writer"),
+            linger: Duration::from_millis(300),
+            ..ProducerConfig::default()
+        };
         let builder = Producer::builder().config(config).placement(Placement::Caller);
         builder.connector(self.connector()).build().unwrap()
     }
@@ -83,14 +87,31 @@ impl World {
         Reader { handle, run }
     }
 
-    /// Whether everything of these partitions is processed and committed.
-    pub fn is_all_committed(&self) -> bool {
+    /// Appends a record as another writer would.
+    pub fn append(&self, partition: i32, value: &str) {
+        let batch = BatchBuilder::at_time(0).record(None, Some(value.as_bytes())).build();
+        self.broker.with(|cluster| cluster.append(&tp(partition), &batch)).unwrap();
+    }
+
+    /// Whether everything of this partition is processed and committed.
+    pub fn is_committed(&self, partition: i32) -> bool {
         self.broker.with(|cluster| {
-            (0..PARTITIONS).map(tp).all(|tp| {
-                let committed = cluster.committed(GROUP, &tp).map(|committed| committed.offset);
-                committed.unwrap_or(0) == cluster.high_watermark(&tp).unwrap_or(0)
-            })
+            let committed = cluster.committed(GROUP, &tp(partition));
+            let end = cluster.high_watermark(&tp(partition));
+            committed.map_or(0, |committed| committed.offset) == end.unwrap_or(0)
         })
+    }
+
+    /// The same for all partitions.
+    pub fn is_all_committed(&self) -> bool {
+        (0..PARTITIONS).all(|partition| self.is_committed(partition))
+    }
+
+    /// The group begins anew.
+    pub fn forget_commits(&self) {
+        self.broker.with(|cluster| {
+            (0..PARTITIONS).for_each(|partition| cluster.commit(GROUP, &tp(partition), 0, -1));
+        });
     }
 }
 
@@ -101,6 +122,18 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Whether it has ended by itself.
+    pub fn has_ended(&self) -> bool {
+        self.run.is_finished()
+    }
+
+    /// Ends it, however it is.
+    pub async fn end(self) -> Arc<forebay::Summary> {
+        let summary = self.handle.close(Duration::from_secs(20)).await;
+        drop(self.run.await.unwrap());
+        summary
+    }
+
     /// Ends it in good order.
     pub async fn close(self) {
         let summary = self.handle.close(Duration::from_secs(20)).await;
@@ -118,4 +151,10 @@ pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("not in ten minutes: {what}");
+}
+
+/// Runs under a paused clock, on this thread.
+pub fn virtual_time<T>(play: impl Future<Output = T>) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().unwrap().block_on(play)
 }
