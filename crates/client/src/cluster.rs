@@ -3,6 +3,7 @@
 //! One task holds everything; [`Cluster`] is a handle to it. The task ends when all handles are
 //! gone.
 
+mod links;
 mod translate;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::net::call::{Call, Limits, Line, Throttled};
 use crate::net::connector::Connector;
 use crate::net::peer::{Event, Peer};
 use crate::runtime::Clock;
+use links::Links;
 
 /// Requests on their way on one control connection.
 const MAX_IN_FLIGHT: usize = 64;
@@ -230,9 +232,7 @@ struct Task {
     limits: Limits,
     next_ticket: u64,
     calls: BTreeMap<Ticket, Call>,
-    peers: BTreeMap<(BrokerId, Line), mpsc::UnboundedSender<Call>>,
-    /// Calls to brokers whose connection just ended.
-    parked: Vec<((BrokerId, Line), Call)>,
+    links: Links,
     events: (mpsc::UnboundedSender<Event>, mpsc::UnboundedReceiver<Event>),
     news: (mpsc::UnboundedSender<News>, mpsc::UnboundedReceiver<News>),
     metadata: watch::Sender<Arc<Metadata>>,
@@ -278,8 +278,7 @@ impl Task {
             limits,
             next_ticket: 0,
             calls: BTreeMap::new(),
-            peers: BTreeMap::new(),
-            parked: Vec::new(),
+            links: Links::default(),
             events: mpsc::unbounded_channel(),
             news: mpsc::unbounded_channel(),
             metadata,
@@ -332,16 +331,12 @@ impl Task {
             Event::Up(broker, Line::Common) => self.machine.handle_up(now, broker),
             Event::Up(_, Line::Waiting) => {}
             Event::Down { broker, line: Line::Waiting, fault, returned } => {
-                self.peers.remove(&(broker, Line::Waiting));
                 self.waiting_down(broker, &fault, returned);
             }
             Event::Down { broker, line: line @ Line::Common, fault, returned } => {
-                self.peers.remove(&(broker, line));
                 self.machine.handle_down(now, broker, fault);
-                let parked = self.parked.extract_if(.., |(to, _)| *to == (broker, line));
-                let calls: Vec<_> =
-                    returned.into_iter().chain(parked.map(|(_, call)| call)).collect();
-                calls.into_iter().for_each(|call| self.admit(call));
+                let parked = self.links.ended((broker, line));
+                returned.into_iter().chain(parked).for_each(|call| self.admit(call));
             }
         }
     }
@@ -349,8 +344,8 @@ impl Task {
     /// The line for requests that wait says nothing about the broker's other one. Calls that never
     /// left go again when it was closed for idleness; else their senders know when to try again.
     fn waiting_down(&mut self, broker: BrokerId, fault: &Fault, returned: Vec<Call>) {
-        let parked = self.parked.extract_if(.., |(to, _)| *to == (broker, Line::Waiting));
-        let calls: Vec<_> = returned.into_iter().chain(parked.map(|(_, call)| call)).collect();
+        let parked = self.links.ended((broker, Line::Waiting));
+        let calls: Vec<_> = returned.into_iter().chain(parked).collect();
         let address = self.machine.address(broker).cloned();
         for call in calls {
             if *fault == Fault::ClosedHere {
@@ -412,7 +407,10 @@ impl Task {
                 }
                 Output::AskMetadata { broker, topics } => self.ask_metadata(broker, topics),
                 Output::AskCoordinator { broker, key } => self.ask_coordinator(broker, key),
-                Output::Refreshed(metadata) => drop(self.metadata.send_replace(metadata)),
+                Output::Refreshed(metadata) => {
+                    self.links.leave_moved(|broker| self.machine.address(broker));
+                    drop(self.metadata.send_replace(metadata));
+                }
             }
         }
     }
@@ -438,13 +436,7 @@ impl Task {
     /// Hands `call` to the broker's connection; dials when there is none.
     fn send(&mut self, broker: BrokerId, call: Call) {
         let line = call.line();
-        if let Some(peer) = self.peers.get(&(broker, line)) {
-            if let Err(mpsc::error::SendError(call)) = peer.send(call) {
-                // It ended just now: its last event is on its way and says when to dial again.
-                self.parked.push(((broker, line), call));
-            }
-            return;
-        }
+        let Some(call) = self.links.send((broker, line), call) else { return };
         let Some(address) = self.machine.address(broker).cloned() else {
             call.fail(Error::Connection { address: None, fault: Fault::Disconnected });
             return;
@@ -453,14 +445,14 @@ impl Task {
         let peer = Peer {
             broker,
             line,
-            address,
+            address: address.clone(),
             connector: Arc::clone(&self.connector),
             config: self.connection.clone(),
             clock: self.clock,
         };
         drop(calls.send(call));
         tokio::spawn(peer.run(call_rx, self.events.0.clone()));
-        self.peers.insert((broker, line), calls);
+        self.links.started((broker, line), address, calls);
     }
 
     fn refusal(&self, why: Refusal) -> Error {

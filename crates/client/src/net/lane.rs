@@ -154,7 +154,7 @@ impl LaneDriver {
         while self.machine.is_empty() {
             self.hear_one().await?;
         }
-        let mut stream = self.connect().await?;
+        let (mut stream, address) = self.connect().await?;
         backoff.succeed();
         tracing::debug!(
             target: "forebay::fetch", broker = self.broker.0, fetch_version = self.version,
@@ -162,6 +162,10 @@ impl LaneDriver {
         );
         loop {
             self.hear_waiting()?;
+            if self.address().is_some_and(|now| now != address) {
+                // Somebody else may have moved in there, who leads nothing that we ask for.
+                return Err(Fault::ClosedHere.into());
+            }
             self.machine.handle_timeout(self.setup.clock.now());
             self.give_back();
             if self.machine.has_unchecked() {
@@ -179,10 +183,15 @@ impl LaneDriver {
         }
     }
 
-    async fn connect(&mut self) -> Result<Stream, Stop> {
-        let addresses = self.setup.addresses.borrow().clone();
+    /// Where metadata says that the broker is.
+    fn address(&self) -> Option<Address> {
+        let addresses = self.setup.addresses.borrow();
         let found = addresses.iter().find(|(broker, _)| *broker == self.broker);
-        let Some((_, address)) = found else {
+        found.map(|(_, address)| address.clone())
+    }
+
+    async fn connect(&mut self) -> Result<(Stream, Address), Stop> {
+        let Some(address) = self.address() else {
             return Err(Fault::Connect {
                 kind: std::io::ErrorKind::NotFound,
                 detail: "the cluster's metadata has no address for this broker".into(),
@@ -191,7 +200,7 @@ impl LaneDriver {
         };
         let after = self.setup.setup_timeout;
         let greeted = tokio::time::timeout(after, async {
-            let mut stream = self.setup.connector.connect(address).await.map_err(|error| {
+            let mut stream = self.setup.connector.connect(&address).await.map_err(|error| {
                 Fault::Connect { kind: error.kind(), detail: error.to_string().into() }
             })?;
             let versions = handshake(&mut stream, self.client_id.clone(), ANSWER_MAX).await?;
@@ -204,7 +213,7 @@ impl LaneDriver {
         self.epochs = versions.meet(ApiKey::OffsetForLeaderEpoch, (0, i16::MAX)).ok();
         self.machine.set_epochs(if self.epochs.is_some() { Epochs::Ask } else { Epochs::InFetch });
         self.machine.handle_connected(self.version);
-        Ok(stream)
+        Ok((stream, address))
     }
 
     /// Nothing to ask for: waits for an order, or for the end of a partition's rest.
