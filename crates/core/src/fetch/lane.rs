@@ -29,12 +29,13 @@ use crate::run::{BatchRun, Flow, Watermarks};
 use crate::slot::Slot;
 use crate::time::Instant;
 use answering::{Answering, aborted};
+use doubt::Doubt;
 use names::Names;
 use pick::{epoch_of, is_plain, pick, run};
-use refusal::Refusal;
 
 mod answering;
 mod config;
+mod doubt;
 mod epochs;
 mod names;
 mod pick;
@@ -68,10 +69,7 @@ pub struct Lane {
     response_bytes: u64,
     /// How long the broker wants no further request (KIP-219).
     throttle: Duration,
-    /// Whether the response told something, and whether that was of use.
-    fruit: Fruit,
-    /// Responses in a row that told something and were of no use.
-    fruitless: u32,
+    doubt: Doubt,
     answering: Option<Answering>,
     runs: Vec<BatchRun>,
     returned: VecDeque<(Cursor, Returned)>,
@@ -95,17 +93,6 @@ struct Fetching {
     rests_until: Option<Instant>,
     is_wanted: bool,
     size: PartitionSize,
-}
-
-/// What a response was good for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Fruit {
-    /// It told nothing: the wait was over.
-    Nothing,
-    /// It told something that was not asked for, or that said nothing new.
-    Useless,
-    /// It brought batches, or news about a partition.
-    Some,
 }
 
 /// What to do with the records that follow a partition's head.
@@ -138,8 +125,7 @@ impl Lane {
             in_flight: false,
             response_bytes: 0,
             throttle: Duration::ZERO,
-            fruit: Fruit::Nothing,
-            fruitless: 0,
+            doubt: Doubt::default(),
             answering: None,
             runs: Vec::new(),
             returned: VecDeque::new(),
@@ -267,7 +253,7 @@ impl Lane {
     /// The front of a response.
     pub fn handle_response_head(&mut self, head: &ResponseHead) {
         self.response_bytes = 0;
-        self.fruit = if head.error_code == 0 { Fruit::Nothing } else { Fruit::Useless };
+        self.doubt.begin(head.error_code);
         let millis = u64::try_from(head.throttle_ms).unwrap_or(0);
         self.throttle = Duration::from_millis(millis.min(THROTTLE_MAX_MS));
         self.session = if head.error_code == 0 {
@@ -280,9 +266,7 @@ impl Lane {
     /// A partition's answer begins.
     pub fn handle_partition(&mut self, now: Instant, head: PartitionHead) -> Records {
         self.answering = None;
-        if self.fruit == Fruit::Nothing {
-            self.fruit = Fruit::Useless;
-        }
+        self.doubt.told_something();
         let Some(slot) = self.names.slot(&head.topic, head.partition) else { return Records::Skip };
         let Some(fetching) = fetching(&mut self.slots, slot) else { return Records::Skip };
         // An answer to what was asked before the cursor came, went or moved is not for us.
@@ -297,7 +281,7 @@ impl Lane {
         };
         let is_elsewhere = head.error_code != 0 && self.refused(now, slot, head.error_code);
         if head.error_code != 0 {
-            self.fruit = Fruit::Some;
+            self.doubt.was_of_use();
         }
         if head.error_code != 0 && !is_elsewhere {
             return Records::Skip;
@@ -335,7 +319,7 @@ impl Lane {
             pick(cursor, answering.filter.as_mut(), bytes, heads, &mut self.runs);
         }
         if cursor.position != before {
-            self.fruit = Fruit::Some;
+            self.doubt.was_of_use();
         }
     }
 
@@ -381,7 +365,10 @@ impl Lane {
     pub fn handle_response_end(&mut self, end: &ResponseEnd) {
         self.in_flight = false;
         self.size.observe(self.response_bytes);
-        self.doubt();
+        if let Some(pause) = self.doubt.end() {
+            self.throttle = self.throttle.max(pause);
+            self.session = self.session.broken();
+        }
         for (cursor, leader) in std::mem::take(&mut self.hinted) {
             let node = end.node_endpoints.iter().find(|node| node.broker == leader.broker);
             let address = node.and_then(|node| {
@@ -390,17 +377,6 @@ impl Lane {
             });
             let hint = LeaderHint { leader, address };
             self.returned.push_back((cursor, Returned::LeaderStale(Some(hint))));
-        }
-    }
-
-    /// A broker that keeps answering at once without telling anything of use believes in another
-    /// session than we do, or is out of its mind: begin again, and not in a loop.
-    fn doubt(&mut self) {
-        self.fruitless = if self.fruit == Fruit::Useless { self.fruitless + 1 } else { 0 };
-        if let Some(doubts) = self.fruitless.checked_sub(FRUITLESS) {
-            let pause = PAUSE.saturating_mul(1 << doubts.min(PAUSE_DOUBLES));
-            self.throttle = self.throttle.max(pause);
-            self.session = self.session.broken();
         }
     }
 
@@ -472,36 +448,6 @@ impl Lane {
         self.table.want(slot, asked);
     }
 
-    /// The broker answered with an error for this partition. Says whether somebody else leads it:
-    /// then the tail may tell who.
-    fn refused(&mut self, now: Instant, slot: Slot, code: i16) -> bool {
-        match Refusal::of(code) {
-            Refusal::Reset => {
-                let Some(fetching) = fetching(&mut self.slots, slot) else { return false };
-                let Watermarks { high, log_start, .. } = fetching.cursor.watermarks;
-                let cause = ResetCause::OutOfRange { log_start, high_watermark: high };
-                self.give_back(slot, Returned::NeedsReset(cause));
-            }
-            Refusal::Leader => return true,
-            Refusal::Rest => self.rest(now, slot),
-            Refusal::Final => self.give_back(slot, Returned::Fault(Fault::Broker { code })),
-        }
-        false
-    }
-
-    /// Gives back what somebody else leads, at once or when the response has told the address.
-    fn elsewhere(&mut self, slot: Slot, tail: &PartitionTail) {
-        let known = tail.current_leader.filter(|hint| 0 <= hint.leader.0);
-        match (known, self.recall(slot)) {
-            (Some(hint), Some(cursor)) => {
-                let leader = Leader { broker: hint.leader, epoch: hint.epoch };
-                self.hinted.push((cursor, leader));
-            }
-            (None, Some(cursor)) => self.returned.push_back((cursor, Returned::LeaderStale(None))),
-            (_, None) => {}
-        }
-    }
-
     /// Leaves a slot alone for a while.
     fn rest(&mut self, now: Instant, slot: Slot) {
         let until = now.after(self.config.retry_after);
@@ -529,11 +475,6 @@ impl Lane {
     }
 }
 
-/// So many responses in a row may be of no use before the session is given up.
-const FRUITLESS: u32 = 3;
-/// The pause after the last of them; it doubles with each further one, so many times.
-const PAUSE: Duration = Duration::from_millis(50);
-const PAUSE_DOUBLES: u32 = 4;
 /// No broker's word silences a lane for longer.
 const THROTTLE_MAX_MS: u64 = 30_000;
 

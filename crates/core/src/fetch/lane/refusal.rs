@@ -1,5 +1,14 @@
 //! What does a partition's error ask for?
 
+use forebay_protocol::fetch_stream::PartitionTail;
+
+use super::{Lane, fetching};
+use crate::fetch::cursor::Returned;
+use crate::orders::{Fault, Leader, ResetCause};
+use crate::run::Watermarks;
+use crate::slot::Slot;
+use crate::time::Instant;
+
 /// What a partition's error asks for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Refusal {
@@ -35,3 +44,35 @@ const UNSUPPORTED_VERSION: i16 = 35;
 const INVALID_REQUEST: i16 = 42;
 const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
 const OFFSET_NOT_AVAILABLE: i16 = 78;
+
+impl Lane {
+    /// The broker answered with an error for this partition. Says whether somebody else leads it:
+    /// then the tail may tell who.
+    pub(super) fn refused(&mut self, now: Instant, slot: Slot, code: i16) -> bool {
+        match Refusal::of(code) {
+            Refusal::Reset => {
+                let Some(fetching) = fetching(&mut self.slots, slot) else { return false };
+                let Watermarks { high, log_start, .. } = fetching.cursor.watermarks;
+                let cause = ResetCause::OutOfRange { log_start, high_watermark: high };
+                self.give_back(slot, Returned::NeedsReset(cause));
+            }
+            Refusal::Leader => return true,
+            Refusal::Rest => self.rest(now, slot),
+            Refusal::Final => self.give_back(slot, Returned::Fault(Fault::Broker { code })),
+        }
+        false
+    }
+
+    /// Gives back what somebody else leads, at once or when the response has told the address.
+    pub(super) fn elsewhere(&mut self, slot: Slot, tail: &PartitionTail) {
+        let known = tail.current_leader.filter(|hint| 0 <= hint.leader.0);
+        match (known, self.recall(slot)) {
+            (Some(hint), Some(cursor)) => {
+                let leader = Leader { broker: hint.leader, epoch: hint.epoch };
+                self.hinted.push((cursor, leader));
+            }
+            (None, Some(cursor)) => self.returned.push_back((cursor, Returned::LeaderStale(None))),
+            (_, None) => {}
+        }
+    }
+}
