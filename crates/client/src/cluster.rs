@@ -328,8 +328,8 @@ impl Task {
     fn handle_event(&mut self, event: Event) {
         let now = self.clock.now();
         match event {
-            Event::Up(broker, Line::Common) => self.machine.handle_up(now, broker),
-            Event::Up(_, Line::Waiting) => {}
+            Event::Up(broker, Line::Common, _) => self.machine.handle_up(now, broker),
+            Event::Up(_, Line::Waiting, _) => {}
             Event::Down { broker, line: Line::Waiting, fault, returned } => {
                 self.waiting_down(broker, &fault, returned);
             }

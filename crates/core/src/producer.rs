@@ -24,6 +24,7 @@ use crate::cluster::metadata::Metadata;
 use crate::rng::Rng;
 use crate::time::Instant;
 use broker::Broker;
+pub use broker::Memory;
 use identity::Identities;
 pub use identity::{Identity, Stamp};
 pub use partition::BatchId;
@@ -133,8 +134,8 @@ impl Producer {
     }
 
     /// The connection to a broker is up.
-    pub fn handle_up(&mut self, now: Instant, broker: BrokerId) {
-        self.broker(broker).up();
+    pub fn handle_up(&mut self, now: Instant, broker: BrokerId, memory: Memory) {
+        self.broker(broker).up(memory);
         self.advance(now);
     }
 
@@ -222,11 +223,11 @@ impl Producer {
     #[must_use]
     pub fn is_busy(&self, tp: &TopicPartition) -> bool {
         let known = self.index.get(tp).and_then(|at| self.partitions.get(*at));
-        let waits = known.is_some_and(|it| {
-            !it.queue.is_empty() || self.config.max_in_flight <= it.in_flight.len()
-        });
-        let leader = || self.brokers.get(&self.metadata.leader(tp)?.broker);
-        waits || leader().is_some_and(|it| it.is_full(self.config.max_in_flight))
+        let leader = self.metadata.leader(tp).and_then(|it| self.brokers.get(&it.broker));
+        let most = self.config.max_in_flight;
+        let most = leader.map_or(most, |it| it.remembers(most));
+        let waits = known.is_some_and(|it| !it.queue.is_empty() || most <= it.in_flight.len());
+        waits || leader.is_some_and(|it| it.is_full(self.config.max_in_flight))
     }
 
     /// Where the partition is kept.
@@ -446,7 +447,9 @@ impl Producer {
                 self.config.sequencing == Sequencing::None || partition.identity.is_some();
             let Some(leader) = self.metadata.leader(&partition.tp) else { continue };
             let Some(batch) = partition.queue.front() else { continue };
-            if !is_known || !partition.may_send(now, most, leader) {
+            let of_broker = self.brokers.get(&leader.broker).map_or(most, |it| it.remembers(most));
+            let in_flight = if partition.identity.is_some() { of_broker } else { most };
+            if !is_known || !partition.may_send(now, in_flight, leader) {
                 continue;
             }
             let reconnect = self.config.reconnect;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forebay_core::connection::{Config, Fault};
+use forebay_core::connection::{Config, Fault, Versions};
 use forebay_core::orders::Address;
 use forebay_protocol::types::BrokerId;
 use tokio::sync::mpsc;
@@ -16,8 +16,8 @@ use crate::runtime::Clock;
 /// What became of a broker's connection.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// The handshake is done.
-    Up(BrokerId, Line),
+    /// The handshake is done: which versions it speaks.
+    Up(BrokerId, Line, Versions),
     /// The connection is over.
     Down {
         /// Whose.
@@ -93,9 +93,9 @@ struct Report<'a> {
 }
 
 impl Listener for Report<'_> {
-    fn ready(&mut self) {
+    fn ready(&mut self, versions: &Versions) {
         tracing::debug!(target: "forebay::net", broker = self.peer.broker.0, "up");
-        drop(self.events.send(Event::Up(self.peer.broker, self.peer.line)));
+        drop(self.events.send(Event::Up(self.peer.broker, self.peer.line, versions.clone())));
     }
 
     fn returned(&mut self, call: Call) {

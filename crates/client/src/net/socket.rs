@@ -58,7 +58,7 @@ fn lost(_: io::Error) -> Fault {
 /// What the owner of a connection is told.
 pub(super) trait Listener {
     /// The handshake is done.
-    fn ready(&mut self);
+    fn ready(&mut self, versions: &Versions);
     /// The call never left.
     fn returned(&mut self, call: Call);
     /// The call failed on this connection.
@@ -152,7 +152,7 @@ impl<'a, L: Listener> Socket<'a, L> {
         while let Some(output) = self.connection.poll_output() {
             match output {
                 Output::Write(frame) => self.unsent.push(frame),
-                Output::Ready(_) => self.listener.ready(),
+                Output::Ready(versions) => self.listener.ready(&versions),
                 Output::Answer { call, version, frame } => match call.answer(version, frame) {
                     Ok(quiet) => self.connection.handle_throttle(self.clock.now(), quiet),
                     Err(fault) => self.connection.handle_fault(&fault),

@@ -12,11 +12,12 @@ use forebay_core::cluster::metadata::Metadata;
 use forebay_core::connection::Fault;
 use forebay_core::orders::LeaderHint;
 use forebay_core::producer::{
-    self as machine, Answer, BatchId, Down, Failure, Identity, NewBatch, Output, RequestId,
+    self as machine, Answer, BatchId, Down, Failure, Identity, Memory, NewBatch, Output, RequestId,
     Sequencing, Stamped,
 };
 use forebay_core::rng::Rng;
 use forebay_core::time::Instant;
+use forebay_protocol::api::ApiKey;
 use forebay_protocol::error_code::ErrorCode;
 use forebay_protocol::messages as m;
 use forebay_protocol::records::codec::Codec;
@@ -222,9 +223,10 @@ impl Driver {
     fn handle_event(&mut self, event: Event) {
         let now = self.clock.now();
         match event {
-            Event::Up(broker, _) => {
+            Event::Up(broker, _, versions) => {
                 self.brokers.is_well();
-                self.machine.handle_up(now, broker);
+                let produce = versions.meet(ApiKey::Produce, (0, i16::MAX)).unwrap_or(0);
+                self.machine.handle_up(now, broker, Memory::of(produce));
             }
             Event::Down { broker, fault, returned, .. } => {
                 let how = if fault == Fault::ClosedHere { Down::Idle } else { Down::Failed };

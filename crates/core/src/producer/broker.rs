@@ -13,9 +13,31 @@ use crate::backoff::{self, Backoff};
 use crate::rng::Rng;
 use crate::time::Instant;
 
+/// How many of a producer's batches a broker remembers in each partition: a retry of another one is
+/// to it a gap, though it may have been stored.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Memory {
+    /// The last one: Kafka 0.11.
+    One,
+    /// Five: from 1.0 on (KAFKA-5494).
+    Five,
+}
+
+impl Memory {
+    /// First version of Produce of brokers that remember five.
+    const FIVE_FROM: i16 = 5;
+
+    /// Of a broker that speaks Produce up to this version.
+    #[must_use]
+    pub const fn of(produce: i16) -> Self {
+        if produce < Self::FIVE_FROM { Self::One } else { Self::Five }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Broker {
     state: State,
+    memory: Memory,
     backoff: Backoff,
     in_flight: usize,
 }
@@ -30,7 +52,7 @@ enum State {
 impl Broker {
     pub(super) const fn new(reconnect: backoff::Config) -> Self {
         let state = State::Down { dial_at: Instant::from_nanos(0) };
-        Self { state, backoff: Backoff::new(reconnect), in_flight: 0 }
+        Self { state, memory: Memory::Five, backoff: Backoff::new(reconnect), in_flight: 0 }
     }
 
     /// Whether somebody must connect now; says so once per attempt.
@@ -50,8 +72,17 @@ impl Broker {
         }
     }
 
-    pub(super) const fn up(&mut self) {
+    /// Batches of one partition that may be on their way, of `most`.
+    pub(super) const fn remembers(&self, most: usize) -> usize {
+        match self.memory {
+            Memory::One => 1,
+            Memory::Five => most,
+        }
+    }
+
+    pub(super) const fn up(&mut self, memory: Memory) {
         self.state = State::Up;
+        self.memory = memory;
         self.backoff.succeed();
     }
 

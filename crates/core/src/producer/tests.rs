@@ -51,8 +51,8 @@ fn led(leaders: impl IntoIterator<Item = (i32, (i32, i32))>) -> Arc<Metadata> {
 fn start(config: Config) -> Producer {
     let mut producer = Producer::new(config, Rng::from_seed(1));
     producer.handle_metadata(at(0), picture(2));
-    producer.handle_up(at(0), BrokerId(1));
-    producer.handle_up(at(0), BrokerId(2));
+    producer.handle_up(at(0), BrokerId(1), Memory::Five);
+    producer.handle_up(at(0), BrokerId(2), Memory::Five);
     producer
 }
 
@@ -134,6 +134,23 @@ fn sequences_count_records_and_five_requests_are_on_their_way_at_most() {
         outputs(&mut producer)[0],
         Output::Done { batch: BatchId::nth(1), result: Ok(Some(Offset(100))) }
     );
+}
+
+#[test]
+fn a_broker_that_remembers_one_batch_gets_one_at_a_time_of_each_partition() {
+    assert_eq!((Memory::of(3), Memory::of(5)), (Memory::One, Memory::Five));
+    let mut producer = known();
+    producer.handle_up(at(0), BrokerId(1), Memory::One);
+    for id in 1..4 {
+        hand(&mut producer, at(0), &tp(0), BatchId::nth(id), (10, 100));
+    }
+    let first = sent(&mut producer);
+    assert_eq!(first.iter().map(|(_, batches)| batches.clone()).collect::<Vec<_>>(), [[(1, 10)]]);
+    assert!(producer.is_busy(&tp(0)));
+    hand(&mut producer, at(0), &tp(1), BatchId::nth(4), (10, 100));
+    assert_eq!(sent(&mut producer)[0].1, [(4, 0)], "another partition need not wait");
+    producer.handle_answer(at(1), first[0].0, &told(0));
+    assert_eq!(sent(&mut producer)[0].1, [(2, 20)]);
 }
 
 #[test]

@@ -158,7 +158,7 @@ impl World {
                 self.producer.handle_down(now, broker, Down::Failed);
             } else {
                 self.wires.insert(broker, VecDeque::new());
-                self.producer.handle_up(now, broker);
+                self.producer.handle_up(now, broker, Memory::Five);
             }
         }
         let up: Vec<_> = self.wires.keys().copied().collect();
