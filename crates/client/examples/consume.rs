@@ -1,27 +1,43 @@
 //! Reads a topic from its beginning, counts what it sees, and commits as it goes.
 //!
-//! `cargo run -p forebay --example consume -- localhost:9092 orders billing`
+//! `cargo run -p forebay --example consume -- localhost:9092 orders billing`; without arguments it
+//! starts a broker in this process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use forebay::{Admin, ClientConfig, Consumer, Context, OffsetReset, Order, Record};
+use forebay::{Admin, BoxError, ClientConfig, Consumer, Context, OffsetReset, Order, Record};
+use forebay_broker::{BatchBuilder, Broker, TopicPartition};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), BoxError> {
     let mut arguments = std::env::args().skip(1);
-    let mut next = |name: &str| arguments.next().ok_or_else(|| format!("{name} is missing"));
-    let (servers, topic, group) = (next("servers")?, next("topic")?, next("group")?);
+    match (arguments.next(), arguments.next(), arguments.next()) {
+        (Some(servers), Some(topic), Some(group)) => consume(&servers, &topic, &group).await,
+        _ => {
+            let broker = Broker::builder().start().await?;
+            broker.with(|cluster| {
+                cluster.create_topic("orders", 2)?;
+                let batch = BatchBuilder::at_time(0).record(Some(b"key"), Some(b"an order"));
+                cluster.append(&TopicPartition::new("orders", 1), &batch.build())
+            })?;
+            consume(broker.bootstrap_servers(), "orders", "billing").await?;
+            broker.shutdown().await;
+            Ok(())
+        }
+    }
+}
 
+async fn consume(servers: &str, topic: &str, group: &str) -> Result<(), BoxError> {
     // Which partitions are there?
-    let admin = Admin::new(&ClientConfig::from_servers(&servers)?)?;
-    let partitions = admin.describe_topic(&topic.as_str().into()).await?.partitions.len();
+    let admin = Admin::new(&ClientConfig::from_servers(servers)?)?;
+    let partitions = admin.describe_topic(&topic.into()).await?.partitions.len();
 
     let consumer = Consumer::builder()
-        .bootstrap_servers(&servers)
+        .bootstrap_servers(servers)
         .group_id(group)
-        .assign((0..i32::try_from(partitions)?).map(|partition| (topic.clone(), partition)))
+        .assign((0..i32::try_from(partitions)?).map(|partition| (topic, partition)))
         .auto_offset_reset(OffsetReset::Earliest)
         .order(Order::Unordered)
         .concurrency(64)

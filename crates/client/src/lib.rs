@@ -48,3 +48,16 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/configuration.md")]
 struct Configuration;
+
+/// The examples of the pages for those who come from elsewhere compile.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../../docs/from-jvm-properties.md")]
+    struct FromJvm;
+
+    #[doc = include_str!("../../../docs/from-rdkafka.md")]
+    struct FromRdkafka;
+
+    #[doc = include_str!("../../../docs/from-go-kafka-client.md")]
+    struct FromGo;
+}

@@ -5,6 +5,7 @@ mod draft;
 mod error;
 mod grammar;
 mod kafka;
+mod librdkafka;
 mod nearest;
 mod predecessor;
 mod row;
@@ -199,10 +200,10 @@ impl Properties {
     }
 
     fn unknown(&self, entry: &Entry) -> PropertyError {
-        PropertyError::Unknown {
-            place: self.place(entry.line),
-            key: entry.key.clone(),
-            nearest: nearest::key(&entry.key),
+        let (place, key) = (self.place(entry.line), entry.key.clone());
+        match librdkafka::instead(&key) {
+            Some(instead) => PropertyError::Librdkafka { place, key, instead },
+            None => PropertyError::Unknown { place, nearest: nearest::key(&key), key },
         }
     }
 

@@ -84,6 +84,16 @@ pub enum PropertyError {
         /// The known key that is spelled most like it.
         nearest: Option<&'static str>,
     },
+    /// Only librdkafka has such a key.
+    #[error("{place}: {key} is a setting of librdkafka; {instead}")]
+    Librdkafka {
+        /// Where it stands.
+        place: Place,
+        /// The key.
+        key: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
     /// The value cannot be read or not be used.
     #[error("{place}: {key} is {value:?}; expected {expected}")]
     Value {

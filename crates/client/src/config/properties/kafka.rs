@@ -41,6 +41,9 @@ const WRITER: &str = "names a Java class; records are bytes here, and what write
 /// Keys that go on as users like.
 pub(super) const FAMILIES: &[Row] = &[
     refused("config.providers.", Clients::ALL, "values that stand elsewhere cannot be fetched"),
+    // librdkafka's names for certificates and passwords, among others.
+    secured("sasl."),
+    secured("ssl."),
     noted("metrics.context.", Clients::ALL, METRICS),
 ];
 

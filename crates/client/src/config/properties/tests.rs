@@ -139,6 +139,18 @@ fn an_unknown_key_is_an_error_with_its_line_and_the_nearest_known_name() {
 }
 
 #[test]
+fn a_setting_of_librdkafka_is_an_error_that_says_what_to_write_here() {
+    assert_eq!(
+        complaint("group.id=g\nqueue.buffering.max.ms=5"),
+        "line 2: queue.buffering.max.ms is a setting of librdkafka; write linger.ms"
+    );
+    for line in ["sasl.username=u", "sasl.password=secret", "ssl.ca.location=/etc/ca.pem"] {
+        let told = complaint(line);
+        assert!(told.contains("not built yet") && !told.contains("secret"), "{told}");
+    }
+}
+
+#[test]
 fn a_key_that_stands_twice_is_an_error_that_names_both_lines() {
     let twice = complaint("group.id=a\nclient.id=b\ngroup.id=a\n");
     assert_eq!(twice, "line 3: group.id stands on line 1 already; leave one of them");

@@ -4,14 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use super::super::row::{Does, Row};
-use super::super::{ClientKind, Draft, kafka, predecessor};
+use super::super::row::{self, Does, Row};
+use super::super::{ClientKind, Draft, kafka, librdkafka, predecessor};
 
 /// Key, client, default: as Kafka 4.4.0 itself tells.
 const NEWEST: &str = include_str!("kafka-4.4.0.tsv");
 /// Key, client: what releases from 0.11 to 3.9 had and 4.4 has no more.
 const OLDER: &str = include_str!("kafka-older.tsv");
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/configuration.md");
+const RDKAFKA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/from-rdkafka.md");
 const DEFAULTS: &str = include_str!("../../../../../../docs/defaults.md");
 
 const KINDS: [(&str, ClientKind); 3] = [
@@ -39,6 +40,8 @@ fn every_key_of_kafka_is_in_the_table_and_of_the_same_clients() {
 
 #[test]
 fn tables_are_in_order_and_no_key_is_in_both() {
+    assert!(librdkafka::ROWS.is_sorted());
+    assert!(librdkafka::ROWS.iter().all(|(key, _)| row::find(key).is_none()));
     for rows in [kafka::ROWS, predecessor::ROWS] {
         assert!(rows.is_sorted_by(|one, next| one.key < next.key));
     }
@@ -146,15 +149,29 @@ fn with(page: &str, name: &str, table: &str) -> String {
     format!("{before}{begin}\n{table}\n{end}{after}")
 }
 
+fn librdkafka_table() -> String {
+    let head = "| librdkafka | here |\n|---|---|\n".to_owned();
+    librdkafka::ROWS.iter().fold(head, |mut text, (key, instead)| {
+        text.push_str(&format!("| `{key}` | {instead} |\n"));
+        text
+    })
+}
+
 #[test]
-fn the_page_of_settings_says_what_the_code_does() {
-    let page = std::fs::read_to_string(PAGE).unwrap();
-    let fresh = with(&with(&page, "settings", &table()), "old settings", &old_table());
+fn the_pages_of_settings_say_what_the_code_does() {
+    let settings =
+        |page: &str| with(&with(page, "settings", &table()), "old settings", &old_table());
+    same(PAGE, settings);
+    same(RDKAFKA, |page| with(page, "librdkafka", &librdkafka_table()));
+}
+
+fn same(page: &str, fresh: impl Fn(&str) -> String) {
+    let fresh = fresh(&std::fs::read_to_string(page).unwrap());
     if std::env::var_os("FOREBAY_WRITE_DOCS").is_some() {
-        std::fs::write(PAGE, &fresh).unwrap();
+        std::fs::write(page, &fresh).unwrap();
     }
-    let written = std::fs::read_to_string(PAGE).unwrap();
+    let written = std::fs::read_to_string(page).unwrap();
     let differs = written.lines().zip(fresh.lines()).find(|(written, fresh)| written != fresh);
-    assert_eq!(differs, None, "FOREBAY_WRITE_DOCS=1 cargo test -p forebay page_of writes it anew");
+    assert_eq!(differs, None, "FOREBAY_WRITE_DOCS=1 cargo test -p forebay pages_of writes it anew");
     assert_eq!(written, fresh);
 }
