@@ -3,6 +3,7 @@
 mod alter_configs;
 mod api_versions;
 mod configs;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_records;
@@ -95,6 +96,9 @@ pub(crate) fn answer(
         ApiKey::DescribeGroups => with(cluster, call, reader, groups::describe),
         ApiKey::ListGroups => with(cluster, call, reader, groups::list),
         ApiKey::DeleteGroups => with(cluster, call, reader, groups::delete),
+        ApiKey::ConsumerGroupHeartbeat => {
+            with(cluster, call, reader, consumer_group_heartbeat::consumer_group_heartbeat)
+        }
         ApiKey::ApiVersions => with(cluster, call, reader, api_versions::api_versions),
         ApiKey::CreateTopics => with(cluster, call, reader, create_topics::create_topics),
         ApiKey::DeleteTopics => with(cluster, call, reader, delete_topics::delete_topics),

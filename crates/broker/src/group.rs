@@ -1,6 +1,7 @@
 //! What a group has committed, and whether it has members.
 
 pub(crate) mod classic;
+pub(crate) mod modern;
 mod parked;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use crate::batch::Marker;
 use crate::code::ErrorCode;
 use crate::connection::TimerKey;
 use crate::group::classic::Classic;
+use crate::group::modern::Modern;
 
 /// A group: its committed offsets and, for tests, members that live.
 #[derive(Debug, Default)]
@@ -22,6 +24,8 @@ pub(crate) struct Group {
     members: BTreeMap<String, i32>,
     /// Members that joined.
     pub(crate) classic: Classic,
+    /// Members by KIP-848.
+    pub(crate) modern: Modern,
     /// The next deadline among them.
     timer: Option<TimerKey>,
 }
@@ -60,7 +64,7 @@ impl Group {
     }
 
     pub(crate) fn has_members(&self) -> bool {
-        !self.members.is_empty() || !self.classic.is_empty()
+        !(self.members.is_empty() && self.classic.is_empty() && self.modern.is_empty())
     }
 
     /// A member that lives, in this generation or member epoch.
@@ -80,10 +84,11 @@ impl Group {
         (member, instance): (&str, Option<&str>),
         generation: i32,
     ) -> Result<(), ErrorCode> {
-        if generation < 0 && self.members.is_empty() && self.classic.is_empty() {
+        if generation < 0 && !self.has_members() {
             return Ok(());
         }
         match self.members.get(member) {
+            None if !self.modern.is_empty() => self.modern.may_commit(member, generation),
             None => self.classic.may_commit(now, member, instance, generation),
             Some(current) if *current != generation => Err(ErrorCode::ILLEGAL_GENERATION),
             Some(_) => Ok(()),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::group::modern::Rules;
 use crate::versions::Release;
 
 /// How a cluster is made. All have defaults: `Options::default().nodes(3)`.
@@ -17,6 +18,7 @@ pub struct Options {
     pub(crate) fetch_sessions: usize,
     pub(crate) wall_clock: i64,
     pub(crate) initial_rebalance_delay: Duration,
+    pub(crate) consumer_groups: Rules,
     pub(crate) cluster_id: String,
 }
 
@@ -32,6 +34,10 @@ impl Default for Options {
             fetch_sessions: 1_000,
             wall_clock: 1_700_000_000_000,
             initial_rebalance_delay: Duration::ZERO,
+            consumer_groups: Rules {
+                session: Duration::from_secs(45),
+                interval: Duration::from_secs(5),
+            },
             cluster_id: "forebay-broker".to_owned(),
         }
     }
@@ -89,6 +95,15 @@ impl Options {
     #[must_use]
     pub const fn initial_rebalance_delay(mut self, delay: Duration) -> Self {
         self.initial_rebalance_delay = delay;
+        self
+    }
+
+    /// `group.consumer.session.timeout.ms` and `group.consumer.heartbeat.interval.ms`: after how much
+    /// silence a member by KIP-848 is dead, and how often it is to beat. Default 45 s and 5 s, as
+    /// Kafka.
+    #[must_use]
+    pub const fn consumer_groups(mut self, session: Duration, interval: Duration) -> Self {
+        self.consumer_groups = Rules { session, interval };
         self
     }
 

@@ -6,7 +6,7 @@ mod producer;
 pub mod properties;
 
 pub use client::ClientConfig;
-pub use consumer::{ConsumerConfig, IsolationLevel, OffsetReset};
+pub use consumer::{ConsumerConfig, GroupProtocol, IsolationLevel, OffsetReset};
 pub use producer::{Acks, Compression, ProducerConfig};
 pub use properties::{ClientKind, Note, Properties, PropertyError};
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use forebay_core::consumer::Assigned;
 use forebay_core::orders::{Order as ShardOrder, Report};
-use forebay_core::ownership::assignor::Assignor;
+use forebay_core::ownership::assignor::{self, Assignor};
 use forebay_core::ownership::member;
 use forebay_core::work::Order;
 use forebay_core::{backoff, fetch, reservoir, shard as shard_core, work};
@@ -17,7 +17,7 @@ use forebay_protocol::types::{TopicName, TopicPartition};
 use tokio::sync::watch;
 
 use crate::budget::Budget;
-use crate::config::{ConsumerConfig, IsolationLevel};
+use crate::config::{ConsumerConfig, GroupProtocol, IsolationLevel};
 use crate::error::Error;
 use crate::link;
 use crate::net::connector::Connector;
@@ -74,7 +74,8 @@ struct Settings {
     config: ConsumerConfig,
     assignment: Vec<TopicPartition>,
     topics: BTreeSet<TopicName>,
-    assignors: Vec<Arc<dyn Assignor>>,
+    /// `None`: nobody chose any.
+    assignors: Option<Vec<Arc<dyn Assignor>>>,
     validity: Validity,
     connector: Arc<dyn Connector>,
     placement: Placement,
@@ -284,14 +285,26 @@ impl Settings {
             return Assigned::Fixed(self.assignment.clone());
         }
         let (config, client) = (&self.config, &self.config.client);
+        let protocol = match (config.group_protocol, &self.assignors) {
+            (GroupProtocol::Classic, _) | (GroupProtocol::Auto, Some(_)) => {
+                member::Protocol::Classic
+            }
+            (GroupProtocol::Auto, None) => member::Protocol::Auto,
+            (GroupProtocol::Consumer, _) => member::Protocol::Consumer,
+        };
+        let usual = || -> Vec<Arc<dyn Assignor>> {
+            vec![Arc::new(assignor::Range), Arc::new(assignor::CooperativeSticky)]
+        };
         Assigned::Group(Box::new(member::Config {
+            protocol,
+            remote_assignor: config.group_remote_assignor.clone(),
             wish: member::Wish::Topics(self.topics.clone()),
             session_timeout: config.session_timeout,
             heartbeat_interval: config.heartbeat_interval,
             rebalance_timeout: config.rebalance_timeout,
             instance: config.group_instance_id.clone(),
             rack: config.client_rack.clone(),
-            assignors: self.assignors.clone(),
+            assignors: self.assignors.clone().unwrap_or_else(usual),
             retry: backoff::Config { first: client.retry_backoff, max: client.retry_backoff_max },
         }))
     }

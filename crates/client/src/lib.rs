@@ -16,8 +16,8 @@ pub mod runtime;
 pub use admin::Admin;
 pub use budget::Budget;
 pub use config::{
-    Acks, ClientConfig, Compression, ConfigError, ConsumerConfig, IsolationLevel, OffsetReset,
-    ProducerConfig, Properties, PropertyError,
+    Acks, ClientConfig, Compression, ConfigError, ConsumerConfig, GroupProtocol, IsolationLevel,
+    OffsetReset, ProducerConfig, Properties, PropertyError,
 };
 pub use consumer::control::{ControlHandle, PartitionSummary, Summary};
 pub use consumer::handler::{

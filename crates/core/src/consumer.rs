@@ -30,9 +30,9 @@ use crate::offsets::commit::{self, Author, Commit, Entry};
 use crate::offsets::start::{self, Ask, Policy, Source, Starts, Told};
 use crate::orders::{Fault, Leader, LeaderHint, Order, Report};
 use crate::ownership::Ownership;
-use crate::ownership::classic::Classic;
 use crate::ownership::holdings::Holdings;
 use crate::ownership::member::{self, Identity};
+use crate::ownership::membership::Membership;
 use crate::rng::Rng;
 use crate::time::Instant;
 pub use output::{Cause, Ending, Event, Outcome, Output, Trouble};
@@ -83,7 +83,7 @@ pub struct Consumer {
     metadata: Arc<Metadata>,
     brokers_told: Option<output::Brokers>,
     /// Of a group, unless the partitions are fixed.
-    member: Option<Classic>,
+    member: Option<Membership>,
     /// Whether the group is left, or there is none.
     has_left: bool,
     ownership: Holdings,
@@ -108,7 +108,7 @@ impl Consumer {
     pub fn new(config: Config, assigned: Assigned, mut rng: Rng, now: Instant) -> Self {
         let (fixed, member) = match assigned {
             Assigned::Fixed(fixed) => (fixed, None),
-            Assigned::Group(group) => (Vec::new(), Some(Classic::new(*group, rng.fork()))),
+            Assigned::Group(group) => (Vec::new(), Some(Membership::new(*group, rng.fork()))),
         };
         let author = if member.is_some() { Author::Member } else { Author::Outsider };
         let mut consumer = Self {
@@ -276,7 +276,7 @@ impl Consumer {
         let pillars = [
             self.starts.poll_timeout(),
             self.commit.poll_timeout(),
-            self.member.as_ref().and_then(Classic::poll_timeout),
+            self.member.as_ref().and_then(Membership::poll_timeout),
         ];
         let own = [self.giving_until(), self.stage.deadline(), self.topics_by];
         pillars.into_iter().chain(own).flatten().min()
@@ -320,7 +320,7 @@ impl Consumer {
         let Some(output) = self.commit.poll_output() else { return false };
         let out = match output {
             commit::Output::Commit(entries) => {
-                let by = self.member.as_ref().and_then(Classic::identity);
+                let by = self.member.as_ref().and_then(Membership::identity);
                 self.commit_by.clone_from(&by);
                 Output::Commit { entries, by }
             }

@@ -4,6 +4,8 @@ pub mod assignor;
 pub mod classic;
 pub mod holdings;
 pub mod member;
+pub mod membership;
+pub mod modern;
 mod partition;
 
 pub use partition::Ownership;

@@ -18,7 +18,11 @@ pub(super) fn join_group(
     reader: &mut Reader,
 ) -> Result<Reply, BadRequest> {
     let request: JoinGroupRequest = super::decode(call, reader)?;
-    if let Some(code) = cluster.no_group(call, &request.group_id) {
+    let is_modern =
+        |name: &str| cluster.groups.get(name).is_some_and(|group| !group.modern.is_empty());
+    // A group has members of one kind at a time.
+    let other_kind = is_modern(&request.group_id).then_some(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+    if let Some(code) = cluster.no_group(call, &request.group_id).or(other_kind) {
         let response = refusal(call, code, &request.member_id);
         return Ok(Reply::Body(vec![super::encoded(&response, call.version)?]));
     }

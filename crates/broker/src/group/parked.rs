@@ -1,8 +1,12 @@
 //! Groups inside the cluster: their time, and the answers that had to wait.
 
+use forebay_protocol::messages::ConsumerGroupHeartbeatRequest;
+
 use super::classic::{Classic, Waited, World};
+use super::modern::{Told, Topics};
 use crate::api;
 use crate::cluster::Cluster;
+use crate::code::ErrorCode;
 use crate::connection::{Busy, Call};
 
 impl Cluster {
@@ -20,7 +24,15 @@ impl Cluster {
             initial_delay: self.options.initial_rebalance_delay,
         };
         let result = act(&mut group.classic, &mut world);
-        let (due, armed) = (group.classic.due(), group.timer.take());
+        self.arm(name);
+        result
+    }
+
+    /// Notes when the group wants to be looked at next.
+    fn arm(&mut self, name: &str) {
+        let Some(group) = self.groups.get_mut(name) else { return };
+        let dues = [group.classic.due(), group.modern.due()];
+        let (due, armed) = (dues.into_iter().flatten().min(), group.timer.take());
         if let Some(key) = armed {
             self.cancel_timer(key);
         }
@@ -28,17 +40,47 @@ impl Cluster {
         if let Some(group) = self.groups.get_mut(name) {
             group.timer = timer;
         }
-        result
+    }
+
+    /// A heartbeat by KIP-848. A group has members of one kind at a time.
+    pub(crate) fn consumer_heartbeat(
+        &mut self,
+        call: &Call,
+        request: &ConsumerGroupHeartbeatRequest,
+    ) -> Result<Told, ErrorCode> {
+        let topics = self.topics.iter().map(|(name, topic)| {
+            let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
+            (name.to_owned(), (topic.id, count))
+        });
+        let topics: Topics = topics.collect();
+        let name = request.group_id.as_str();
+        let rules = self.options.consumer_groups;
+        let group = self.groups.entry(name.to_owned()).or_default();
+        if !group.classic.is_empty() {
+            return Err(ErrorCode::GROUP_ID_NOT_FOUND);
+        }
+        let client = call.client_id.as_deref().unwrap_or_default();
+        let told = group.modern.heartbeat((self.now, rules), client, request, &topics);
+        self.arm(name);
+        told
     }
 
     /// A group's deadline has come.
     pub(crate) fn group_due(&mut self, name: &str) {
+        let now = self.now;
+        if let Some(group) = self.groups.get_mut(name) {
+            group.modern.handle_timeout(now);
+        }
         self.in_group(name, |classic, world| classic.handle_timeout(world));
     }
 
     /// The coordinators of these groups are on other nodes now.
     pub(crate) fn groups_moved(&mut self, names: &[String]) {
+        let (now, rules) = (self.now, self.options.consumer_groups);
         for name in names {
+            if let Some(group) = self.groups.get_mut(name) {
+                group.modern.moved(now, rules);
+            }
             self.in_group(name, |classic, world| classic.moved(world));
         }
     }

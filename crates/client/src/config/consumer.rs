@@ -17,6 +17,12 @@ pub struct ConsumerConfig {
     /// `group.instance.id`: makes this a static member, which keeps its partitions through a
     /// restart that is shorter than the session timeout. Default: none.
     pub group_instance_id: Option<Arc<str>>,
+    /// `group.protocol`: who makes the plan of who gets which partitions. Default
+    /// [`GroupProtocol::Auto`].
+    pub group_protocol: GroupProtocol,
+    /// `group.remote.assignor`: how the coordinator is to make the plan (KIP-848), such as `uniform`
+    /// or `range`. Default: as the coordinator likes.
+    pub group_remote_assignor: Option<Arc<str>>,
     /// `client.rack`: where this consumer is, for assignors that look at it. Default: not told.
     pub client_rack: Option<Arc<str>>,
     /// `session.timeout.ms`: after this much silence the coordinator gives our partitions to
@@ -51,6 +57,8 @@ impl Default for ConsumerConfig {
             client: ClientConfig::default(),
             group_id: None,
             group_instance_id: None,
+            group_protocol: GroupProtocol::Auto,
+            group_remote_assignor: None,
             client_rack: None,
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
@@ -176,6 +184,32 @@ fn take_unit(text: &str, unit: char) -> Option<(f64, &str)> {
     let Some((number, rest)) = text.split_once(unit) else { return Some((0.0, text)) };
     let plain = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.');
     if plain { number.parse().ok().map(|number| (number, rest)) } else { None }
+}
+
+/// Who makes the plan of who gets which partitions.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum GroupProtocol {
+    /// The coordinator (KIP-848) where it can and no assignor was chosen, else a member.
+    #[default]
+    Auto,
+    /// A member: `JoinGroup` and `SyncGroup`, as all brokers know them.
+    Classic,
+    /// The coordinator: Kafka 4.0 and newer.
+    Consumer,
+}
+
+impl FromStr for GroupProtocol {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        match text.to_ascii_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "classic" => Ok(Self::Classic),
+            "consumer" => Ok(Self::Consumer),
+            _ => Err(ConfigError::new("group.protocol", text, "auto, classic or consumer")),
+        }
+    }
 }
 
 /// Which records of transactions are seen.

@@ -13,8 +13,8 @@ use super::{Consumer, Settings};
 use crate::budget::Budget;
 use crate::config::properties::{Draft, Work};
 use crate::config::{
-    ClientKind, ConfigError, ConsumerConfig, IsolationLevel, OffsetReset, Properties,
-    parse_addresses,
+    ClientKind, ConfigError, ConsumerConfig, GroupProtocol, IsolationLevel, OffsetReset,
+    Properties, parse_addresses,
 };
 use crate::error::Error;
 use crate::net::connector::{Connector, TcpConnector};
@@ -39,7 +39,7 @@ impl Default for ConsumerBuilder {
             config: ConsumerConfig::default(),
             assignment: Vec::new(),
             topics: BTreeSet::new(),
-            assignors: vec![Arc::new(Range), Arc::new(CooperativeSticky)],
+            assignors: None,
             validity: Validity::default(),
             connector: Arc::new(TcpConnector::default()),
             placement: Placement::default(),
@@ -92,9 +92,17 @@ impl ConsumerBuilder {
     }
 
     /// `partition.assignment.strategy`: how partitions are shared, the best liked first; the group
-    /// takes one that all members name. Default: range, then cooperative-sticky, as Kafka's.
+    /// takes one that all members name. Default: range, then cooperative-sticky, as Kafka's, where
+    /// the coordinator does not make the plan itself.
     pub fn assignors(mut self, assignors: impl IntoIterator<Item = Arc<dyn Assignor>>) -> Self {
-        self.settings.assignors = assignors.into_iter().collect();
+        self.settings.assignors = Some(assignors.into_iter().collect());
+        self
+    }
+
+    /// `group.protocol`: who makes the plan of who gets which partitions. Default: the coordinator
+    /// where it can and no assignor was chosen.
+    pub const fn group_protocol(mut self, protocol: GroupProtocol) -> Self {
+        self.settings.config.group_protocol = protocol;
         self
     }
 
@@ -233,7 +241,7 @@ impl ConsumerBuilder {
         policy.retries = retries.unwrap_or(policy.retries);
         policy.backoff = retry_backoff.unwrap_or(policy.backoff);
         if !assignors.is_empty() {
-            self.settings.assignors = assignors.into_iter().filter_map(named).collect();
+            self.settings.assignors = Some(assignors.into_iter().filter_map(named).collect());
         }
         self.settings.config = draft.into_consumer();
         self
@@ -286,7 +294,7 @@ impl Settings {
             (true, false) if self.config.group_id.is_none() => {
                 Err(ConfigError::new("group.id", "", "a name: topics are shared in a group"))
             }
-            (true, false) if self.assignors.is_empty() => {
+            (true, false) if self.assignors.as_ref().is_some_and(Vec::is_empty) => {
                 let key = "partition.assignment.strategy";
                 Err(ConfigError::new(key, "", "at least one assignor"))
             }

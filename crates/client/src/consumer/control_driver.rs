@@ -33,6 +33,8 @@ pub(super) struct Driver {
     config: ConsumerConfig,
     clock: Clock,
     validity: Validity,
+    /// What every heartbeat by KIP-848 says.
+    constant: group::Constant,
     orders: link::Sender<Order>,
     /// For answers of brokers.
     inputs: mpsc::UnboundedSender<Input>,
@@ -57,6 +59,10 @@ impl Driver {
             metadata: cluster.metadata(),
             cluster,
             group: config.group_id.clone().unwrap_or_default(),
+            constant: group::Constant {
+                rack: config.client_rack.clone(),
+                assignor: config.group_remote_assignor.clone(),
+            },
             config,
             clock,
             validity,
@@ -258,6 +264,15 @@ impl Driver {
                 let route = self.route(&by.instance, group::STATIC_FROM.1, self.beat_patience());
                 let make = move |_| group::heartbeat(&group, &by);
                 self.cluster.send_on(route, make, move |answer| tell(group::beat(answer)));
+            }
+            Request::Beat(beat) => {
+                let patience = self.beat_patience();
+                let accepts = (group::BEAT_FROM, i16::MAX);
+                let to = Destination::Coordinator(self.key());
+                let constant = self.constant.clone();
+                let make = move |_| group::consumer_heartbeat(&group, &beat, &constant);
+                let route = Route { to, accepts, patience };
+                self.cluster.send_on(route, make, move |answer| tell(group::beaten(answer)));
             }
             Request::Leave(by) => {
                 let route = self.route(&by.instance, group::STATIC_FROM.1, self.beat_patience());

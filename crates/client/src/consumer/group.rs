@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_core::ownership::member::{Answer, Identity, Join, Joined, JoinedMember, Sync, Synced};
+use forebay_core::ownership::member::{
+    Answer, Beat, Beaten, Identity, Join, Joined, JoinedMember, Sync, Synced,
+};
 use forebay_protocol::messages as m;
+use forebay_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 use forebay_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use forebay_protocol::messages::leave_group_request::MemberIdentity;
 use forebay_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
@@ -119,6 +122,65 @@ pub(super) fn leave(group: &str, identity: &Identity, version: i16) -> m::LeaveG
     let group_instance_id = text(identity.instance.as_ref());
     let member = MemberIdentity { member_id, group_instance_id, reason: None };
     m::LeaveGroupRequest { group_id, members: vec![member], ..Default::default() }
+}
+
+/// The oldest `ConsumerGroupHeartbeat` whose members make their own ids.
+pub(super) const BEAT_FROM: i16 = 1;
+
+/// What stays the same in all heartbeats of a member by KIP-848.
+#[derive(Clone, Debug)]
+pub(super) struct Constant {
+    pub(super) rack: Option<Arc<str>>,
+    pub(super) assignor: Option<Arc<str>>,
+}
+
+pub(super) fn consumer_heartbeat(
+    group: &str,
+    beat: &Beat,
+    constant: &Constant,
+) -> m::ConsumerGroupHeartbeatRequest {
+    let topics = beat.topics.as_ref();
+    let owned = beat.owned.as_ref().map(|owned| {
+        let topics = owned.iter().map(|(topic_id, partitions)| TopicPartitions {
+            topic_id: *topic_id,
+            partitions: partitions.clone(),
+        });
+        topics.collect()
+    });
+    let whole = beat.rest.is_some();
+    m::ConsumerGroupHeartbeatRequest {
+        group_id: group.into(),
+        member_id: (&*beat.identity.member).into(),
+        member_epoch: beat.identity.generation,
+        instance_id: text(beat.identity.instance.as_ref()),
+        rack_id: text(constant.rack.as_ref().filter(|_| whole)),
+        rebalance_timeout_ms: beat.rest.map_or(-1, millis),
+        subscribed_topic_names: topics
+            .map(|topics| topics.iter().map(|topic| topic.as_str().into()).collect()),
+        subscribed_topic_regex: None,
+        server_assignor: text(constant.assignor.as_ref().filter(|_| whole)),
+        topic_partitions: owned,
+    }
+}
+
+pub(super) fn beaten(answer: Result<m::ConsumerGroupHeartbeatResponse, Error>) -> Answer {
+    let beaten = answer.map(|answer| {
+        if let Some(message) = &answer.error_message {
+            tracing::warn!(target: "forebay::group", code = answer.error_code, %message, "refused");
+        }
+        let interval = u64::try_from(answer.heartbeat_interval_ms).unwrap_or(0);
+        Beaten {
+            code: answer.error_code,
+            epoch: answer.member_epoch,
+            interval: Duration::from_millis(interval),
+            assignment: answer.assignment.map(|assignment| {
+                let topics = assignment.topic_partitions.into_iter();
+                topics.map(|topic| (topic.topic_id, topic.partitions)).collect()
+            }),
+        }
+    });
+    let failed = |code| Answer::Beaten(Beaten { code, ..Beaten::default() });
+    beaten.map_or_else(|error| silence(&error, failed), Answer::Beaten)
 }
 
 /// What a call without an answer means: nothing, or one final code.

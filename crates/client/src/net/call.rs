@@ -31,6 +31,7 @@ macro_rules! throttled {
 }
 
 throttled! {
+    ConsumerGroupHeartbeatResponse
     AlterConfigsResponse AlterPartitionReassignmentsResponse CreatePartitionsResponse
     CreateTopicsResponse DeleteRecordsResponse DeleteTopicsResponse DescribeConfigsResponse
     DescribeLogDirsResponse ElectLeadersResponse FindCoordinatorResponse HeartbeatResponse

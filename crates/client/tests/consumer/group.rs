@@ -4,11 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay::assignor::{Assignor, CooperativeSticky, Range, RoundRobin, Sticky};
-use forebay::{ConsumerBuilder, ConsumerHandle, Context, Error, Record, Summary};
-use forebay_broker::{ApiKey, BrokerId, Effect, ErrorCode, Fault};
+use forebay::{ConsumerBuilder, ConsumerHandle, Context, Error, GroupProtocol, Record, Summary};
+use forebay_broker::{ApiKey, BrokerId, Effect, ErrorCode, Fault, Release};
 use tokio::task::JoinHandle;
 
 use crate::world::{Cable, GROUP, Seen, World, close, until};
+
+const BOTH: [GroupProtocol; 2] = [GroupProtocol::Classic, GroupProtocol::Consumer];
+
+/// The protocol whose members ask this.
+fn protocol_of(api: ApiKey) -> GroupProtocol {
+    let is_modern = api == ApiKey::ConsumerGroupHeartbeat;
+    if is_modern { GroupProtocol::Consumer } else { GroupProtocol::Classic }
+}
 
 /// A consumer at work: what it saw, and how to reach it.
 struct Member {
@@ -46,26 +54,30 @@ fn all_of(assignor: impl Assignor + 'static) -> [Arc<dyn Assignor>; 1] {
 
 #[tokio::test(start_paused = true)]
 async fn one_member_reads_all_partitions_and_leaves_an_empty_group() {
-    let world = World::new(4);
-    (0..4).for_each(|partition| world.fill(partition, 5, 10));
-    let all = Seen::default();
-    let member = start(world.member(), Duration::ZERO, &all);
-    world.all_committed(4).await;
-    close(&member.handle).await;
-    assert_eq!((all.count(), all.repeated()), (200, 0));
-    member.run.await.unwrap().unwrap();
-    // The group is empty at once: somebody from outside may commit.
-    let outside = world.consumer(4).build().unwrap();
-    close(&outside.handle()).await;
+    for protocol in BOTH {
+        let world = World::new(4);
+        (0..4).for_each(|partition| world.fill(partition, 5, 10));
+        let all = Seen::default();
+        let member = start(world.member().group_protocol(protocol), Duration::ZERO, &all);
+        world.all_committed(4).await;
+        close(&member.handle).await;
+        assert_eq!((all.count(), all.repeated()), (200, 0));
+        member.run.await.unwrap().unwrap();
+        // The group is empty at once: somebody from outside may commit.
+        let outside = world.consumer(4).build().unwrap();
+        close(&outside.handle()).await;
+    }
 }
 
 /// Joins and leaves under load: every record is handled once.
-async fn joins_and_leaves_lose_and_repeat_nothing(assignors: Vec<Arc<dyn Assignor>>) {
-    let name = assignors[0].name().to_owned();
+async fn joins_and_leaves_lose_and_repeat_nothing(
+    name: &str,
+    choose: impl Fn(ConsumerBuilder) -> ConsumerBuilder,
+) {
     let world = World::with_nodes(3, 6);
     (0..6).for_each(|partition| world.fill(partition, 30, 20));
     let all = Seen::default();
-    let member = || world.member().assignors(assignors.clone()).concurrency(8);
+    let member = || choose(world.member()).concurrency(8);
     let first = start(member(), millis(20), &all);
     tokio::time::sleep(Duration::from_secs(1)).await;
     let second = start(member(), millis(20), &all);
@@ -81,22 +93,32 @@ async fn joins_and_leaves_lose_and_repeat_nothing(assignors: Vec<Arc<dyn Assigno
 
 #[tokio::test(start_paused = true)]
 async fn with_range_joins_and_leaves_lose_and_repeat_nothing() {
-    joins_and_leaves_lose_and_repeat_nothing(all_of(Range).to_vec()).await;
+    let choose = |builder: ConsumerBuilder| builder.assignors(all_of(Range));
+    joins_and_leaves_lose_and_repeat_nothing("Range", choose).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn with_round_robin_joins_and_leaves_lose_and_repeat_nothing() {
-    joins_and_leaves_lose_and_repeat_nothing(all_of(RoundRobin).to_vec()).await;
+    let choose = |builder: ConsumerBuilder| builder.assignors(all_of(RoundRobin));
+    joins_and_leaves_lose_and_repeat_nothing("RoundRobin", choose).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn with_sticky_joins_and_leaves_lose_and_repeat_nothing() {
-    joins_and_leaves_lose_and_repeat_nothing(all_of(Sticky).to_vec()).await;
+    let choose = |builder: ConsumerBuilder| builder.assignors(all_of(Sticky));
+    joins_and_leaves_lose_and_repeat_nothing("Sticky", choose).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn with_cooperative_sticky_joins_and_leaves_lose_and_repeat_nothing() {
-    joins_and_leaves_lose_and_repeat_nothing(all_of(CooperativeSticky).to_vec()).await;
+    let choose = |builder: ConsumerBuilder| builder.assignors(all_of(CooperativeSticky));
+    joins_and_leaves_lose_and_repeat_nothing("CooperativeSticky", choose).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_coordinators_plan_joins_and_leaves_lose_and_repeat_nothing() {
+    let choose = |builder: ConsumerBuilder| builder.group_protocol(GroupProtocol::Consumer);
+    joins_and_leaves_lose_and_repeat_nothing("consumer", choose).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,11 +175,14 @@ async fn with_cooperation_kept_partitions_flow_while_others_move() {
 
 #[tokio::test(start_paused = true)]
 async fn a_running_record_ends_and_is_committed_before_its_partition_moves() {
-    for assignor in [all_of(Range).to_vec(), all_of(CooperativeSticky).to_vec()] {
+    for assignor in [Some(all_of(Range)), Some(all_of(CooperativeSticky)), None] {
         let world = World::new(2);
         (0..2).for_each(|partition| world.fill(partition, 1, 3));
         let all = Seen::default();
-        let member = || world.member().assignors(assignor.clone());
+        let member = || match assignor.clone() {
+            Some(assignor) => world.member().assignors(assignor),
+            None => world.member().group_protocol(GroupProtocol::Consumer),
+        };
         let first = start(member(), Duration::from_secs(9), &all);
         until(|| first.seen.count() == 2).await;
         let second = start(member(), Duration::from_secs(9), &all);
@@ -171,52 +196,61 @@ async fn a_running_record_ends_and_is_committed_before_its_partition_moves() {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_does_not_end_in_time_is_given_up_and_repeated_elsewhere() {
-    let world = World::new(2);
-    (0..2).for_each(|partition| world.fill(partition, 1, 1));
-    let all = Seen::default();
-    let member = || world.member().drain_timeout(Duration::from_secs(4));
-    let first = start(member(), Duration::from_secs(3600), &all);
-    until(|| first.seen.count() == 2).await;
-    let begun = tokio::time::Instant::now();
-    let second = start(member(), Duration::ZERO, &all);
-    until(|| 0 < second.seen.count()).await;
-    let took = begun.elapsed();
-    assert!((millis(3_000)..millis(9_000)).contains(&took), "{took:?}");
-    first.handle.close(Duration::from_secs(1)).await;
-    world.all_committed(2).await;
+    for protocol in BOTH {
+        let world = World::new(2);
+        (0..2).for_each(|partition| world.fill(partition, 1, 1));
+        let all = Seen::default();
+        let member =
+            || world.member().group_protocol(protocol).drain_timeout(Duration::from_secs(4));
+        let first = start(member(), Duration::from_secs(3600), &all);
+        until(|| first.seen.count() == 2).await;
+        let begun = tokio::time::Instant::now();
+        let second = start(member(), Duration::ZERO, &all);
+        until(|| 0 < second.seen.count()).await;
+        let took = begun.elapsed();
+        assert!((millis(3_000)..millis(16_000)).contains(&took), "{took:?}");
+        first.handle.close(Duration::from_secs(1)).await;
+        world.all_committed(2).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_member_that_is_cut_off_starts_nothing_after_its_session_and_others_take_over() {
-    let world = World::new(2);
-    (0..2).for_each(|partition| world.fill(partition, 200, 10));
-    let all = Seen::default();
-    let cable = Cable::default();
-    let session = Duration::from_secs(10);
-    let slow = |builder: ConsumerBuilder| builder.session_timeout(session).concurrency(2);
-    let first = start(slow(world.member_on(&cable)), millis(50), &all);
-    until(|| 50 < first.seen.count()).await;
-    cable.pull();
-    let second = start(slow(world.member()), millis(50), &all);
-    // What it has buffered would last for minutes; its right to it does not.
-    tokio::time::sleep(session).await;
-    let stopped = first.seen.count();
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!(first.seen.count(), stopped, "nothing started after the session");
-    assert!(0 < second.seen.count(), "the other took over");
-    // When it is back it learns that it lost everything, and shares again.
-    cable.plug();
-    until(|| stopped < first.seen.count()).await;
-    world.all_committed(2).await;
-    close(&first.handle).await;
-    close(&second.handle).await;
+    for protocol in BOTH {
+        let world = World::new(2);
+        (0..2).for_each(|partition| world.fill(partition, 200, 10));
+        let all = Seen::default();
+        let cable = Cable::default();
+        // By KIP-848 the coordinator says how long a session is.
+        let is_modern = protocol == GroupProtocol::Consumer;
+        let session = Duration::from_secs(if is_modern { 45 } else { 10 });
+        let slow = |builder: ConsumerBuilder| builder.session_timeout(session).concurrency(2);
+        let first = start(slow(world.member_on(&cable).group_protocol(protocol)), millis(50), &all);
+        until(|| 50 < first.seen.count()).await;
+        cable.pull();
+        let second = start(slow(world.member().group_protocol(protocol)), millis(50), &all);
+        // What it has buffered would last for minutes; its right to it does not.
+        tokio::time::sleep(session).await;
+        let stopped = first.seen.count();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(first.seen.count(), stopped, "nothing started after the session");
+        assert!(0 < second.seen.count(), "the other took over");
+        // When it is back it learns that it lost everything, and shares again.
+        cable.plug();
+        until(|| stopped < first.seen.count()).await;
+        world.all_committed(2).await;
+        close(&first.handle).await;
+        close(&second.handle).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_static_member_that_restarts_in_time_gets_its_partitions_back_without_a_rebalance() {
+    let protocol = GroupProtocol::Classic;
     let world = World::new(4);
     let all = Seen::default();
-    let member = |name: &'static str| world.member().group_instance_id(name);
+    let member =
+        |name: &'static str| world.member().group_protocol(protocol).group_instance_id(name);
     let first = start(member("a"), Duration::ZERO, &all);
     let second = start(member("b"), Duration::ZERO, &all);
     (0..4).for_each(|partition| world.fill(partition, 1, 5));
@@ -242,9 +276,10 @@ async fn a_static_member_that_restarts_in_time_gets_its_partitions_back_without_
 
 #[tokio::test(start_paused = true)]
 async fn a_second_member_with_the_same_instance_fences_the_first_for_good() {
+    let protocol = GroupProtocol::Classic;
     let world = World::new(2);
     let all = Seen::default();
-    let member = || world.member().group_instance_id("a");
+    let member = || world.member().group_protocol(protocol).group_instance_id("a");
     let first = start(member(), Duration::ZERO, &all);
     (0..2).for_each(|partition| world.fill(partition, 1, 5));
     world.all_committed(2).await;
@@ -259,30 +294,33 @@ async fn a_second_member_with_the_same_instance_fences_the_first_for_good() {
 
 #[tokio::test(start_paused = true)]
 async fn partitions_that_are_added_and_topics_that_come_and_go_are_followed() {
-    let world = World::new(2);
-    let all = Seen::default();
-    let age = |builder: ConsumerBuilder| builder.topics(["later"]).metadata_max_age(millis(5_000));
-    let first = start(age(world.member()), Duration::ZERO, &all);
-    let second = start(age(world.member()), Duration::ZERO, &all);
-    (0..2).for_each(|partition| world.fill(partition, 1, 5));
-    world.all_committed(2).await;
-    world.broker.with(|cluster| cluster.add_partitions("t", 4).unwrap());
-    (0..4).for_each(|partition| world.fill(partition, 1, 5));
-    world.all_committed(4).await;
-    assert_eq!(all.count(), 30);
-    world.broker.with(|cluster| {
-        cluster.create_topic("later", 1).unwrap();
-        let batch = forebay_broker::BatchBuilder::at_time(0).record(None, Some(b"x")).build();
-        cluster.append(&forebay_broker::TopicPartition::new("later", 0), &batch).unwrap();
-    });
-    until(|| all.count() == 31).await;
-    world.broker.with(|cluster| cluster.delete_topic("later").unwrap());
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    (0..4).for_each(|partition| world.fill(partition, 1, 5));
-    world.all_committed(4).await;
-    assert_eq!(all.count(), 51);
-    close(&first.handle).await;
-    close(&second.handle).await;
+    for protocol in BOTH {
+        let world = World::new(2);
+        let all = Seen::default();
+        let age =
+            |builder: ConsumerBuilder| builder.topics(["later"]).metadata_max_age(millis(5_000));
+        let first = start(age(world.member().group_protocol(protocol)), Duration::ZERO, &all);
+        let second = start(age(world.member().group_protocol(protocol)), Duration::ZERO, &all);
+        (0..2).for_each(|partition| world.fill(partition, 1, 5));
+        world.all_committed(2).await;
+        world.broker.with(|cluster| cluster.add_partitions("t", 4).unwrap());
+        (0..4).for_each(|partition| world.fill(partition, 1, 5));
+        world.all_committed(4).await;
+        assert_eq!(all.count(), 30);
+        world.broker.with(|cluster| {
+            cluster.create_topic("later", 1).unwrap();
+            let batch = forebay_broker::BatchBuilder::at_time(0).record(None, Some(b"x")).build();
+            cluster.append(&forebay_broker::TopicPartition::new("later", 0), &batch).unwrap();
+        });
+        until(|| all.count() == 31).await;
+        world.broker.with(|cluster| cluster.delete_topic("later").unwrap());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        (0..4).for_each(|partition| world.fill(partition, 1, 5));
+        world.all_committed(4).await;
+        assert_eq!(all.count(), 51);
+        close(&first.handle).await;
+        close(&second.handle).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,6 +333,8 @@ async fn errors_that_pass_at_every_step_lose_nothing() {
         ErrorCode::ILLEGAL_GENERATION,
         ErrorCode::REBALANCE_IN_PROGRESS,
         ErrorCode::UNKNOWN_SERVER_ERROR,
+        ErrorCode::FENCED_MEMBER_EPOCH,
+        ErrorCode::STALE_MEMBER_EPOCH,
     ];
     let effects = codes.map(Effect::Error).into_iter().chain([
         Effect::Close,
@@ -303,17 +343,24 @@ async fn errors_that_pass_at_every_step_lose_nothing() {
         Effect::Cut(9),
         Effect::Delay(Duration::from_secs(4)),
     ]);
-    let steps = [ApiKey::JoinGroup, ApiKey::SyncGroup, ApiKey::Heartbeat, ApiKey::OffsetCommit];
+    let steps = [
+        ApiKey::JoinGroup,
+        ApiKey::SyncGroup,
+        ApiKey::Heartbeat,
+        ApiKey::OffsetCommit,
+        ApiKey::ConsumerGroupHeartbeat,
+    ];
     for effect in effects {
         for api in steps {
             let world = World::new(2);
             let all = Seen::default();
-            let first = start(world.member(), millis(1), &all);
+            let member = || world.member().group_protocol(protocol_of(api));
+            let first = start(member(), millis(1), &all);
             (0..2).for_each(|partition| world.fill(partition, 2, 10));
             until(|| 4 < all.count()).await;
             let script = Fault::new(effect.clone()).api(api).times(2);
             world.broker.with(|cluster| cluster.script(script));
-            let second = start(world.member(), millis(1), &all);
+            let second = start(member(), millis(1), &all);
             tokio::time::sleep(Duration::from_secs(20)).await;
             (0..2).for_each(|partition| world.fill(partition, 2, 10));
             world.all_committed(2).await;
@@ -327,33 +374,35 @@ async fn errors_that_pass_at_every_step_lose_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_coordinator_that_moves_or_dies_costs_no_record() {
-    let world = World::with_nodes(3, 4);
-    let all = Seen::default();
-    let first = start(world.member(), millis(5), &all);
-    let second = start(world.member(), millis(5), &all);
-    let mut filled = 0;
-    for step in ["", "move", "stop", "start", "cut"] {
-        world.broker.with(|cluster| {
-            let at = cluster.coordinator(GROUP).unwrap();
-            let other = BrokerId(at.0 % 3 + 1);
-            match step {
-                "move" => cluster.move_coordinator(GROUP, other),
-                "stop" => cluster.stop_node(at),
-                "start" => (1..=3).for_each(|node| cluster.start_node(BrokerId(node))),
-                "cut" => cluster.close_connections(),
-                _ => {}
+    for protocol in BOTH {
+        let world = World::with_nodes(3, 4);
+        let all = Seen::default();
+        let first = start(world.member().group_protocol(protocol), millis(5), &all);
+        let second = start(world.member().group_protocol(protocol), millis(5), &all);
+        let mut filled = 0;
+        for step in ["", "move", "stop", "start", "cut"] {
+            world.broker.with(|cluster| {
+                let at = cluster.coordinator(GROUP).unwrap();
+                let other = BrokerId(at.0 % 3 + 1);
+                match step {
+                    "move" => cluster.move_coordinator(GROUP, other),
+                    "stop" => cluster.stop_node(at),
+                    "start" => (1..=3).for_each(|node| cluster.start_node(BrokerId(node))),
+                    "cut" => cluster.close_connections(),
+                    _ => {}
+                }
+            });
+            if step != "stop" {
+                (0..4).for_each(|partition| world.fill(partition, 5, 10));
+                filled += 200;
+                world.all_committed(4).await;
             }
-        });
-        if step != "stop" {
-            (0..4).for_each(|partition| world.fill(partition, 5, 10));
-            filled += 200;
-            world.all_committed(4).await;
+            tokio::time::sleep(Duration::from_secs(10)).await;
         }
-        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!((all.count(), all.repeated()), (filled, 0));
+        close(&first.handle).await;
+        close(&second.handle).await;
     }
-    assert_eq!((all.count(), all.repeated()), (filled, 0));
-    close(&first.handle).await;
-    close(&second.handle).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -362,7 +411,8 @@ async fn a_group_that_may_not_be_joined_ends_the_consumer_and_says_why() {
         let world = World::new(1);
         let denied = Fault::new(Effect::Error(code)).api(ApiKey::JoinGroup).times(u32::MAX);
         world.broker.with(|cluster| cluster.script(denied));
-        let member = start(world.member(), Duration::ZERO, &Seen::default());
+        let classic = world.member().group_protocol(GroupProtocol::Classic);
+        let member = start(classic, Duration::ZERO, &Seen::default());
         let ended = member.run.await.unwrap().unwrap_err();
         assert_eq!(ended.broker_error(), Some(code.0), "{ended}");
     }
@@ -371,17 +421,71 @@ async fn a_group_that_may_not_be_joined_ends_the_consumer_and_says_why() {
 #[tokio::test(start_paused = true)]
 async fn close_returns_by_its_deadline_in_the_middle_of_a_rebalance() {
     let limit = Duration::from_secs(2);
-    for api in [ApiKey::JoinGroup, ApiKey::SyncGroup, ApiKey::LeaveGroup, ApiKey::OffsetCommit] {
+    let apis = [
+        ApiKey::JoinGroup,
+        ApiKey::SyncGroup,
+        ApiKey::LeaveGroup,
+        ApiKey::OffsetCommit,
+        ApiKey::ConsumerGroupHeartbeat,
+    ];
+    for api in apis {
         let world = World::new(2);
         (0..2).for_each(|partition| world.fill(partition, 2, 10));
         let silent = Fault::new(Effect::DropAnswer).api(api).times(u32::MAX);
         world.broker.with(|cluster| cluster.script(silent));
-        let member = start(world.member(), Duration::ZERO, &Seen::default());
+        let builder = world.member().group_protocol(protocol_of(api));
+        let member = start(builder, Duration::ZERO, &Seen::default());
         tokio::time::sleep(Duration::from_secs(3)).await;
         let begun = tokio::time::Instant::now();
         member.handle.close(limit).await;
         assert!(begun.elapsed() <= limit + millis(100), "{api}: {:?}", begun.elapsed());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_brokers_make_no_plans_members_do() {
+    for release in [Release::V0_11, Release::V2_8, Release::V3_9, Release::V4_4] {
+        let world = World::posing(release, 1, 2);
+        (0..2).for_each(|partition| world.fill(partition, 2, 10));
+        let all = Seen::default();
+        let first = start(world.member(), millis(1), &all);
+        let second = start(world.member(), millis(1), &all);
+        world.all_committed(2).await;
+        close(&first.handle).await;
+        close(&second.handle).await;
+        assert_eq!((all.count(), all.repeated()), (40, 0), "{release:?}");
+        let joined = world
+            .broker
+            .with(|cluster| cluster.requests().any(|seen| seen.api == ApiKey::JoinGroup));
+        assert_eq!(joined, release != Release::V4_4, "{release:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_static_member_of_the_coordinators_plan_gets_its_partitions_back() {
+    let world = World::new(4);
+    let all = Seen::default();
+    let member = |name: &'static str| {
+        world.member().group_instance_id(name).group_protocol(GroupProtocol::Consumer)
+    };
+    let first = start(member("a"), Duration::ZERO, &all);
+    let second = start(member("b"), Duration::ZERO, &all);
+    (0..4).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(4).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    (0..4).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(4).await;
+    let had: Vec<_> = (0..4).filter(|it| second.seen.of(*it).contains(&9)).collect();
+    assert_eq!(had.len(), 2);
+    close(&second.handle).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let second = start(member("b"), Duration::ZERO, &all);
+    (0..4).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(4).await;
+    let now: Vec<_> = (0..4).filter(|it| !second.seen.of(*it).is_empty()).collect();
+    assert_eq!((now, all.repeated()), (had, 0));
+    close(&first.handle).await;
+    close(&second.handle).await;
 }
 
 #[test]

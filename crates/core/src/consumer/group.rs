@@ -33,12 +33,15 @@ impl Consumer {
         let Some(member) = &mut self.member else { return false };
         let gate = if member.identity().is_some() { Gate::Open } else { Gate::Closed };
         self.commit.handle_gate(now, gate);
-        let Some(output) = member.poll_output() else { return false };
+        let Some(output) = member.poll_output(now) else { return false };
         match output {
             member::Output::Ask(stamp, request) => {
                 self.outputs.push_back(Output::Ask(stamp, request));
             }
             member::Output::WrongCoordinator => self.outputs.push_back(Output::WrongCoordinator),
+            member::Output::StaleMetadata | member::Output::FallBack => {
+                self.outputs.push_back(Output::StaleMetadata);
+            }
             member::Output::WantTopics(topics) => {
                 self.outputs.push_back(Output::WantTopics(topics));
             }

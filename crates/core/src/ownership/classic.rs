@@ -41,10 +41,15 @@ pub(super) mod code {
     pub(crate) const REBALANCE_IN_PROGRESS: i16 = 27;
     pub(crate) const GROUP_AUTHORIZATION_FAILED: i16 = 30;
     pub(crate) const UNSUPPORTED_VERSION: i16 = 35;
+    pub(crate) const INVALID_REQUEST: i16 = 42;
     pub(crate) const GROUP_ID_NOT_FOUND: i16 = 69;
     pub(crate) const MEMBER_ID_REQUIRED: i16 = 79;
     pub(crate) const GROUP_MAX_SIZE_REACHED: i16 = 81;
     pub(crate) const FENCED_INSTANCE_ID: i16 = 82;
+    pub(crate) const FENCED_MEMBER_EPOCH: i16 = 110;
+    pub(crate) const UNRELEASED_INSTANCE_ID: i16 = 111;
+    pub(crate) const UNSUPPORTED_ASSIGNOR: i16 = 112;
+    pub(crate) const STALE_MEMBER_EPOCH: i16 = 113;
 }
 
 /// How long brokers must call a topic unknown before it counts as deleted: one that has just
@@ -343,7 +348,11 @@ impl Classic {
                 self.judge_if_stable(now, code);
             }
             Answer::Beat(code) => self.judge_if_stable(now, code),
-            Answer::Joined(_) | Answer::Synced(_) | Answer::Left | Answer::Unreachable => {
+            Answer::Joined(_)
+            | Answer::Synced(_)
+            | Answer::Beaten(_)
+            | Answer::Left
+            | Answer::Unreachable => {
                 self.judge_if_stable(now, code::COORDINATOR_NOT_AVAILABLE);
             }
         }
@@ -429,7 +438,11 @@ impl Classic {
                 self.take_over(now, rebalance, assigned);
             }
             Answer::Synced(Synced { code, .. }) => self.handle_join_error(now, code),
-            Answer::Joined(_) | Answer::Beat(_) | Answer::Left | Answer::Unreachable => {
+            Answer::Joined(_)
+            | Answer::Beat(_)
+            | Answer::Beaten(_)
+            | Answer::Left
+            | Answer::Unreachable => {
                 self.handle_join_error(now, code::COORDINATOR_NOT_AVAILABLE);
             }
         }

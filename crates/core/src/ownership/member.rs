@@ -6,16 +6,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_protocol::types::{TopicName, TopicPartition};
+use forebay_protocol::types::{TopicName, TopicPartition, Uuid};
 
 use super::assignor::Assignor;
 use crate::backoff;
 use crate::cluster::metadata::Metadata;
 use crate::time::Instant;
 
+/// `group.protocol`: who makes the plan.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Protocol {
+    /// The coordinator, where it can; else a member.
+    #[default]
+    Auto,
+    /// A member, by `JoinGroup` and `SyncGroup`.
+    Classic,
+    /// The coordinator (KIP-848).
+    Consumer,
+}
+
 /// What a member needs to know from the start.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// Who makes the plan.
+    pub protocol: Protocol,
+    /// `group.remote.assignor`: how the coordinator is to make it; `None` leaves that to it.
+    pub remote_assignor: Option<Arc<str>>,
     /// Which topics.
     pub wish: Wish,
     /// `session.timeout.ms`: silence after which the coordinator takes the member for dead.
@@ -98,8 +114,36 @@ pub enum Request {
     Sync(Sync),
     /// `Heartbeat`.
     Heartbeat(Identity),
+    /// `ConsumerGroupHeartbeat`: also how one joins and leaves (KIP-848).
+    Beat(Box<Beat>),
     /// `LeaveGroup`.
     Leave(Identity),
+}
+
+/// `ConsumerGroupHeartbeat`: what changed since the last one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Beat {
+    /// As whom; the generation is the member epoch: 0 joins, -1 leaves, -2 will be back.
+    pub identity: Identity,
+    /// The topics that are wanted, when that changed.
+    pub topics: Option<BTreeSet<TopicName>>,
+    /// What is ours by topic id, when that changed.
+    pub owned: Option<Vec<(Uuid, Vec<i32>)>>,
+    /// The rebalance timeout, with rack and assignor, when everything is to be said.
+    pub rest: Option<Duration>,
+}
+
+/// What a coordinator answered to `ConsumerGroupHeartbeat`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Beaten {
+    /// Kafka's error code; 0 is success.
+    pub code: i16,
+    /// The member epoch from now on.
+    pub epoch: i32,
+    /// How often to beat.
+    pub interval: Duration,
+    /// What is to be ours by topic id, when that changed.
+    pub assignment: Option<Vec<(Uuid, Vec<i32>)>>,
 }
 
 /// `JoinGroup`.
@@ -176,6 +220,8 @@ pub enum Answer {
     Synced(Synced),
     /// To [`Request::Heartbeat`]: Kafka's error code.
     Beat(i16),
+    /// To [`Request::Beat`].
+    Beaten(Beaten),
     /// To [`Request::Leave`].
     Left,
     /// None came: the connection failed, or the coordinator cannot be found now.
@@ -189,6 +235,10 @@ pub enum Output {
     Ask(Stamp, Request),
     /// The coordinator is no longer where it was thought to be.
     WrongCoordinator,
+    /// A topic is not known by its id: look at the cluster.
+    StaleMetadata,
+    /// This coordinator makes no plans: be a member of a classic group.
+    FallBack,
     /// The leader needs to know of these topics.
     WantTopics(BTreeSet<TopicName>),
     /// These are ours from now on.

@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::row::{Clients, Does, Row, Set};
 use super::value::{self, Expected};
-use crate::config::{Acks, Compression, IsolationLevel, OffsetReset};
+use crate::config::{Acks, Compression, GroupProtocol, IsolationLevel, OffsetReset};
 
 const fn sets(key: &'static str, of: Clients, ours: &'static str, set: Set) -> Row {
     Row { key, of, does: Does::Sets { set, ours, why: "" } }
@@ -169,12 +169,14 @@ pub(super) const ROWS: &[Row] = &[
     }),
     sets("group.id", Clients::CONSUMER, "", group_id),
     sets("group.instance.id", Clients::CONSUMER, "", group_instance_id),
-    sets("group.protocol", Clients::CONSUMER, "classic", group_protocol),
-    noted(
-        "group.remote.assignor",
-        Clients::CONSUMER,
-        "for group.protocol=consumer, which is not built",
+    differs(
+        sets("group.protocol", Clients::CONSUMER, "auto", group_protocol),
+        "brokers from 4.0 on make the plan and stop nobody for it; older ones leave it to members",
     ),
+    sets("group.remote.assignor", Clients::CONSUMER, "", |draft, text| {
+        draft.consumer.group_remote_assignor = Some(text.into());
+        Ok(None)
+    }),
     sets("heartbeat.interval.ms", Clients::CONSUMER, "3000", |draft, text| {
         draft.consumer.heartbeat_interval = value::millis(text)?;
         Ok(None)
@@ -394,11 +396,10 @@ fn max_poll_interval(draft: &mut Draft, text: &str) -> Result<Option<&'static st
     Ok(Some("bounds how long the group waits while partitions move; there is no poll"))
 }
 
-fn group_protocol(_: &mut Draft, text: &str) -> Result<Option<&'static str>, Expected> {
-    if text.eq_ignore_ascii_case("classic") {
-        return Ok(None);
-    }
-    Err("classic: the protocol of KIP-848 is not built yet")
+fn group_protocol(draft: &mut Draft, text: &str) -> Result<Option<&'static str>, Expected> {
+    draft.consumer.group_protocol =
+        text.parse::<GroupProtocol>().map_err(|wrong| wrong.expected)?;
+    Ok(None)
 }
 
 /// Kafka's assignors: the ends of their classes' names, and ours.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{Acks, Compression, IsolationLevel, OffsetReset};
+use crate::config::{Acks, Compression, GroupProtocol, IsolationLevel, OffsetReset};
 
 fn consumer(text: &str) -> Result<ConsumerConfig, PropertyError> {
     ConsumerConfig::from_properties(&Properties::parse(text)?)
@@ -90,11 +90,12 @@ fn a_group_members_file_becomes_its_settings() {
     assert_eq!(config.rebalance_timeout, Duration::from_secs(60));
     assert_eq!(config.group_instance_id.as_deref(), Some("one"));
     assert_eq!(config.client_rack.as_deref(), Some("r1"));
+    assert_eq!(config.group_protocol, GroupProtocol::Classic);
     let old = notes("partition_assignment_strategy=roundrobin", ClientKind::Consumer);
     assert!(old[0].contains("a name of old"), "{old:?}");
     let own = complaint("partition.assignment.strategy=com.example.Mine");
     assert!(own.contains(".assignors(..)"), "{own}");
-    assert!(complaint("group.protocol=consumer").contains("not built yet"));
+    assert!(complaint("group.protocol=share").contains("auto, classic or consumer"));
     let late = complaint("heartbeat.interval.ms=40000");
     assert!(late.contains("at most a third of session.timeout.ms"), "{late}");
 }

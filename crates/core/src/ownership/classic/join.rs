@@ -74,7 +74,11 @@ impl Classic {
                 self.join(now);
             }
             Answer::Joined(Joined { code, .. }) => self.handle_join_error(now, code),
-            Answer::Synced(_) | Answer::Beat(_) | Answer::Left | Answer::Unreachable => {
+            Answer::Synced(_)
+            | Answer::Beat(_)
+            | Answer::Beaten(_)
+            | Answer::Left
+            | Answer::Unreachable => {
                 debug_assert!(Instant::default() <= sent, "time begins at zero");
                 self.handle_join_error(now, code::COORDINATOR_NOT_AVAILABLE);
             }

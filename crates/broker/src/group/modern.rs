@@ -1,0 +1,266 @@
+//! The coordinator of a group by KIP-848: it makes the plan itself and leads each member towards it,
+//! one heartbeat at a time.
+//!
+//! A partition reaches its next owner only after the former one has said, in a heartbeat, that it
+//! no longer has it. Until then the member stays in its epoch.
+
+mod plan;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use forebay_protocol::messages::ConsumerGroupHeartbeatRequest;
+use forebay_protocol::types::Uuid;
+
+use crate::code::ErrorCode;
+
+/// A partition, by its topic's id.
+pub(crate) type Place = (Uuid, i32);
+
+/// The topics there are: name, id, number of partitions.
+pub(crate) type Topics = BTreeMap<String, (Uuid, i32)>;
+
+/// How this coordinator treats members.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Silence after which a member is dead.
+    pub(crate) session: Duration,
+    /// How often members are to beat.
+    pub(crate) interval: Duration,
+}
+
+/// The machine of one group.
+#[derive(Debug, Default)]
+pub(crate) struct Modern {
+    /// Counts up with each change of members, wishes or topics.
+    epoch: i32,
+    members: BTreeMap<String, Member>,
+    /// The epoch that the plan was made for.
+    target_epoch: i32,
+    /// What each member is to have in the end.
+    target: BTreeMap<String, BTreeSet<Place>>,
+    /// What the plan was made from.
+    planned: Topics,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Member {
+    pub(crate) epoch: i32,
+    before: i32,
+    pub(crate) instance: Option<String>,
+    pub(crate) client_id: String,
+    rebalance: Duration,
+    pub(crate) topics: BTreeSet<String>,
+    assignor: Option<String>,
+    /// What it has, as far as we let it.
+    pub(crate) assigned: BTreeSet<Place>,
+    /// What it is to give up, until this at the latest.
+    revoking: BTreeSet<Place>,
+    revoke_by: Option<Duration>,
+    /// What it was told last.
+    told: Option<BTreeSet<Place>>,
+    expires: Duration,
+    /// A static member that said it would be back.
+    is_away: bool,
+}
+
+/// What a member is told.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) member: String,
+    pub(crate) epoch: i32,
+    pub(crate) assignment: Option<BTreeSet<Place>>,
+}
+
+impl Modern {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        let members = self.members.values();
+        members.flat_map(|it| [Some(it.expires), it.revoke_by]).flatten().min()
+    }
+
+    /// The silent are dead, and those who keep what they were to give up.
+    pub(crate) fn handle_timeout(&mut self, now: Duration) {
+        let is_dead =
+            |it: &Member| it.expires <= now || it.revoke_by.is_some_and(|until| until <= now);
+        let before = self.members.len();
+        self.members.retain(|_, member| !is_dead(member));
+        if self.members.len() < before {
+            self.epoch += 1;
+        }
+    }
+
+    /// The coordinator moved to another node: all sessions begin anew.
+    pub(crate) fn moved(&mut self, now: Duration, rules: Rules) {
+        for member in self.members.values_mut() {
+            member.expires = now.saturating_add(rules.session);
+        }
+    }
+
+    /// `ConsumerGroupHeartbeat`.
+    pub(crate) fn heartbeat(
+        &mut self,
+        (now, rules): (Duration, Rules),
+        client_id: &str,
+        request: &ConsumerGroupHeartbeatRequest,
+        topics: &Topics,
+    ) -> Result<Told, ErrorCode> {
+        let id = request.member_id.as_str().to_owned();
+        match request.member_epoch {
+            -1 | -2 => return self.leave(&id, request),
+            0 => self.join(&id, client_id, request)?,
+            epoch => self.check(&id, epoch, request)?,
+        }
+        self.learn(&id, request);
+        self.plan(topics);
+        let owned = request.topic_partitions.as_ref().map(|topics| {
+            let topics = topics.iter();
+            let places = topics.flat_map(|it| it.partitions.iter().map(|no| (it.topic_id, *no)));
+            places.collect::<BTreeSet<Place>>()
+        });
+        self.lead(now, &id, owned.as_ref());
+        let is_whole = request.member_epoch == 0 || request.rebalance_timeout_ms != -1;
+        let member = self.members.get_mut(&id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
+        member.expires = now.saturating_add(rules.session);
+        let is_news = is_whole || member.told.as_ref() != Some(&member.assigned);
+        let assignment = is_news.then(|| member.assigned.clone());
+        member.told = Some(member.assigned.clone());
+        Ok(Told { member: id, epoch: member.epoch, assignment })
+    }
+
+    fn leave(
+        &mut self,
+        id: &str,
+        request: &ConsumerGroupHeartbeatRequest,
+    ) -> Result<Told, ErrorCode> {
+        let member = self.members.get_mut(id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
+        if request.member_epoch == -2 {
+            member.is_away = true;
+            member.revoking.clear();
+            member.revoke_by = None;
+        } else {
+            self.members.remove(id);
+            self.epoch += 1;
+        }
+        Ok(Told { member: id.to_owned(), epoch: request.member_epoch, assignment: None })
+    }
+
+    fn join(
+        &mut self,
+        id: &str,
+        client_id: &str,
+        request: &ConsumerGroupHeartbeatRequest,
+    ) -> Result<(), ErrorCode> {
+        let instance = request.instance_id.as_deref().map(str::to_owned);
+        let mut fresh = Member { instance: instance.clone(), ..Member::default() };
+        if let Some(instance) = &instance {
+            let same = |it: &Member| it.instance.as_ref() == Some(instance);
+            let old = self.members.iter().find(|(_, member)| same(member));
+            let old = old.map(|(id, member)| (id.clone(), member.is_away));
+            match old {
+                Some((old, false)) if old != id => return Err(ErrorCode::UNRELEASED_INSTANCE_ID),
+                Some((old, _)) => {
+                    let target = self.target.remove(&old).unwrap_or_default();
+                    self.target.insert(id.to_owned(), target);
+                    if let Some(member) = self.members.remove(&old) {
+                        fresh = Member { is_away: false, told: None, ..member };
+                    }
+                }
+                None => {}
+            }
+        }
+        let known = self.members.remove(id);
+        if known.is_none() && fresh.epoch == 0 {
+            self.epoch += 1;
+        }
+        let mut member = known.unwrap_or(fresh);
+        client_id.clone_into(&mut member.client_id);
+        // Who joins has nothing: what it had before is free.
+        member.revoking.clear();
+        member.revoke_by = None;
+        member.assigned.clear();
+        (member.epoch, member.before) = (0, 0);
+        self.members.insert(id.to_owned(), member);
+        Ok(())
+    }
+
+    fn check(
+        &self,
+        id: &str,
+        epoch: i32,
+        request: &ConsumerGroupHeartbeatRequest,
+    ) -> Result<(), ErrorCode> {
+        if let Some(instance) = request.instance_id.as_deref() {
+            let of = self.members.iter().find(|(_, it)| it.instance.as_deref() == Some(instance));
+            match of {
+                None => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
+                Some((other, _)) if other != id => return Err(ErrorCode::FENCED_INSTANCE_ID),
+                Some(_) => {}
+            }
+        }
+        let member = self.members.get(id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
+        // The answer that brought the newest epoch may have been lost.
+        let is_known = epoch == member.epoch || (epoch == member.before && 0 < epoch);
+        if is_known && !member.is_away { Ok(()) } else { Err(ErrorCode::FENCED_MEMBER_EPOCH) }
+    }
+
+    /// What the member says of itself.
+    fn learn(&mut self, id: &str, request: &ConsumerGroupHeartbeatRequest) {
+        let Some(member) = self.members.get_mut(id) else { return };
+        if let Ok(timeout) = u64::try_from(request.rebalance_timeout_ms) {
+            member.rebalance = Duration::from_millis(timeout);
+        }
+        let mut is_changed = false;
+        if let Some(topics) = &request.subscribed_topic_names {
+            let topics: BTreeSet<String> =
+                topics.iter().map(|topic| topic.as_str().to_owned()).collect();
+            is_changed |= member.topics != topics;
+            member.topics = topics;
+        }
+        if let Some(assignor) = request.server_assignor.as_deref() {
+            is_changed |= member.assignor.as_deref() != Some(assignor);
+            member.assignor = Some(assignor.to_owned());
+        }
+        self.epoch += i32::from(is_changed);
+    }
+
+    /// Leads one member a step towards the plan.
+    fn lead(&mut self, now: Duration, id: &str, owned: Option<&BTreeSet<Place>>) {
+        let taken: BTreeSet<Place> = self
+            .members
+            .iter()
+            .filter(|(other, _)| *other != id)
+            .flat_map(|(_, member)| member.assigned.iter().chain(&member.revoking).copied())
+            .collect();
+        let target = self.target.get(id).cloned().unwrap_or_default();
+        let Some(member) = self.members.get_mut(id) else { return };
+        if !member.revoking.is_empty() {
+            if owned.is_none_or(|owned| !owned.is_disjoint(&member.revoking)) {
+                return;
+            }
+            member.revoking.clear();
+            member.revoke_by = None;
+        }
+        let revoking: BTreeSet<Place> = member.assigned.difference(&target).copied().collect();
+        if !revoking.is_empty() {
+            member.assigned.retain(|place| target.contains(place));
+            member.revoking = revoking;
+            member.revoke_by = Some(now.saturating_add(member.rebalance));
+            return;
+        }
+        member.assigned.extend(target.iter().filter(|place| !taken.contains(place)));
+        if member.epoch != self.epoch {
+            (member.before, member.epoch) = (member.epoch, self.epoch);
+        }
+    }
+
+    /// Whether a member may commit in this epoch.
+    pub(crate) fn may_commit(&self, id: &str, epoch: i32) -> Result<(), ErrorCode> {
+        let member = self.members.get(id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
+        if member.epoch == epoch { Ok(()) } else { Err(ErrorCode::STALE_MEMBER_EPOCH) }
+    }
+}

@@ -1,0 +1,369 @@
+//! A member of a group by the protocol of KIP-848: the coordinator makes the plan, and one request
+//! says and hears everything.
+//!
+//! ```text
+//!   epoch 0 --heartbeat--> epoch n --assignment--> gain at once, give up in good order
+//!      ^                      |                         |
+//!      +-- fenced, unknown ---+ <-- heartbeat: this is what we have now
+//! ```
+//!
+//! What is taken from us is listed as ours in every heartbeat until it is given up, under the
+//! current epoch; only then does the coordinator hand it to somebody else.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay_protocol::types::{TopicName, TopicPartition, Uuid};
+
+use super::classic::code;
+use super::member::{Answer, Beat, Beaten, Config, Identity, Output, Protocol, Request, Stamp};
+use crate::backoff::Backoff;
+use crate::cluster::metadata::Metadata;
+use crate::rng::Rng;
+use crate::time::Instant;
+
+/// The epoch of one who wants to join.
+const JOINING: i32 = 0;
+/// The epoch of one who leaves, and of a static member who will be back.
+const LEAVING: (i32, i32) = (-1, -2);
+/// Until the coordinator has said how often to beat.
+const FIRST_INTERVAL: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+enum State {
+    /// Beats, with epoch 0 until the coordinator took us.
+    Member,
+    /// The last heartbeat is on its way.
+    Leaving { stamp: Stamp },
+    /// No member, and never again.
+    Over,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Modern {
+    config: Config,
+    rng: Rng,
+    backoff: Backoff,
+    metadata: Arc<Metadata>,
+    state: State,
+    member: Arc<str>,
+    epoch: i32,
+    interval: Duration,
+    /// When the next heartbeat leaves, once the cluster is known.
+    due: Instant,
+    awaiting: Option<Stamp>,
+    /// What the coordinator was told last; `None`: tell it everything.
+    told: Option<(BTreeSet<TopicName>, BTreeSet<TopicPartition>)>,
+    /// What the heartbeat on its way tells.
+    telling: (BTreeSet<TopicName>, BTreeSet<TopicPartition>),
+    /// What is to be ours, by topic id.
+    target: Vec<(Uuid, Vec<i32>)>,
+    /// Ids of topics that we have partitions of.
+    ids: BTreeMap<TopicName, Uuid>,
+    /// Ours, with what is being given up.
+    owned: BTreeSet<TopicPartition>,
+    releasing: BTreeSet<TopicPartition>,
+    stamps: u64,
+    outputs: VecDeque<Output>,
+}
+
+impl Modern {
+    /// Joins as soon as the cluster is known.
+    #[must_use]
+    pub fn new(config: Config, mut rng: Rng) -> Self {
+        Self {
+            backoff: Backoff::new(config.retry),
+            member: member_id(&mut rng),
+            config,
+            rng,
+            metadata: Arc::default(),
+            state: State::Member,
+            epoch: JOINING,
+            interval: FIRST_INTERVAL,
+            due: Instant::default(),
+            awaiting: None,
+            told: None,
+            telling: Default::default(),
+            target: Vec::new(),
+            ids: BTreeMap::new(),
+            owned: BTreeSet::new(),
+            releasing: BTreeSet::new(),
+            stamps: 0,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// As whom commits are to be sent; `None` while none may be.
+    #[must_use]
+    pub fn identity(&self) -> Option<Identity> {
+        let is_member = matches!(self.state, State::Member) && JOINING < self.epoch;
+        is_member.then(|| self.who(self.epoch))
+    }
+
+    /// The cluster was looked at.
+    pub fn handle_metadata(&mut self, now: Instant, metadata: Arc<Metadata>) {
+        self.metadata = metadata;
+        self.reconcile(now);
+        let topics = self.config.wish.topics(&self.metadata);
+        if self.told.as_ref().is_some_and(|(told, _)| *told != topics) {
+            self.due = now;
+        }
+        self.advance(now);
+    }
+
+    /// The coordinator answered the request with this stamp, which left at `sent` by the clock that
+    /// counts suspension.
+    pub fn handle_answer(&mut self, now: Instant, sent: Instant, stamp: Stamp, answer: Answer) {
+        if matches!(self.state, State::Leaving { stamp: own } if own == stamp) {
+            return self.end();
+        }
+        if self.awaiting != Some(stamp) || !matches!(self.state, State::Member) {
+            return;
+        }
+        self.awaiting = None;
+        match answer {
+            Answer::Beaten(beaten) if beaten.code == 0 => self.handle_beaten(now, sent, beaten),
+            Answer::Beaten(Beaten { code, .. }) => self.judge(now, code),
+            Answer::Joined(_)
+            | Answer::Synced(_)
+            | Answer::Beat(_)
+            | Answer::Left
+            | Answer::Unreachable => self.judge(now, code::COORDINATOR_NOT_AVAILABLE),
+        }
+        self.advance(now);
+    }
+
+    /// All that was to be given up is given up: the coordinator is told at once.
+    pub fn handle_released(&mut self, now: Instant) {
+        let released = std::mem::take(&mut self.releasing);
+        self.owned.retain(|tp| !released.contains(tp));
+        self.due = now;
+        self.reconcile(now);
+        self.advance(now);
+    }
+
+    /// A commit sent as `by` was answered with an error about the membership. An older epoch is a
+    /// race with the heartbeat that brings the new one: the commit is tried again under that.
+    pub fn handle_disowned(&mut self, now: Instant, by: &Identity, code: i16) {
+        if code == code::STALE_MEMBER_EPOCH {
+            let soon = now.after(self.backoff.fail(&mut self.rng));
+            self.due = self.due.min(soon);
+        } else if self.epoch == by.generation && matches!(self.state, State::Member) {
+            self.judge(now, code);
+        }
+        self.advance(now);
+    }
+
+    /// Everything is given up: be a member no longer.
+    pub fn handle_leave(&mut self) {
+        if !matches!(self.state, State::Member) || self.told.is_none() && self.awaiting.is_none() {
+            return self.end();
+        }
+        let (dynamic, fixed) = LEAVING;
+        let epoch = if self.config.instance.is_some() { fixed } else { dynamic };
+        let beat = Beat { identity: self.who(epoch), topics: None, owned: None, rest: None };
+        let stamp = self.ask(Request::Beat(Box::new(beat)));
+        self.state = State::Leaving { stamp };
+    }
+
+    /// The deadline from [`poll_timeout`](Self::poll_timeout) passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+    }
+
+    /// Something to do; call until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let beats = matches!(self.state, State::Member) && self.awaiting.is_none();
+        (beats && !self.metadata.brokers.is_empty()).then_some(self.due)
+    }
+
+    fn who(&self, epoch: i32) -> Identity {
+        let (member, instance) = (Arc::clone(&self.member), self.config.instance.clone());
+        Identity { member, generation: epoch, instance }
+    }
+
+    fn ask(&mut self, request: Request) -> Stamp {
+        self.stamps += 1;
+        let stamp = Stamp(self.stamps);
+        self.outputs.push_back(Output::Ask(stamp, request));
+        stamp
+    }
+
+    fn advance(&mut self, now: Instant) {
+        if self.poll_timeout().is_some_and(|due| due <= now) {
+            self.beat(now);
+        }
+    }
+
+    /// Says what changed since the coordinator heard of us last; everything when that is unknown.
+    fn beat(&mut self, now: Instant) {
+        let topics = self.config.wish.topics(&self.metadata);
+        let told = self.told.take();
+        let (told_topics, told_owned) =
+            told.as_ref().map_or((None, None), |(topics, owned)| (Some(topics), Some(owned)));
+        let new_topics = (told_topics != Some(&topics)).then(|| topics.clone());
+        let new_owned = (told_owned != Some(&self.owned)).then(|| self.by_id());
+        let rest = told.is_none().then_some(self.config.rebalance_timeout);
+        let beat =
+            Beat { identity: self.who(self.epoch), topics: new_topics, owned: new_owned, rest };
+        self.telling = (topics, self.owned.clone());
+        self.told = told;
+        self.due = now.after(self.interval);
+        self.awaiting = Some(self.ask(Request::Beat(Box::new(beat))));
+    }
+
+    fn by_id(&self) -> Vec<(Uuid, Vec<i32>)> {
+        let mut topics: BTreeMap<Uuid, Vec<i32>> = BTreeMap::new();
+        for tp in &self.owned {
+            if let Some(id) = self.ids.get(&tp.topic) {
+                topics.entry(*id).or_default().push(tp.partition);
+            }
+        }
+        topics.into_iter().collect()
+    }
+
+    fn handle_beaten(&mut self, now: Instant, sent: Instant, beaten: Beaten) {
+        self.backoff.succeed();
+        self.told = Some(std::mem::take(&mut self.telling));
+        self.epoch = beaten.epoch;
+        if !beaten.interval.is_zero() {
+            self.interval = beaten.interval;
+        }
+        self.due = now.after(self.interval);
+        self.outputs.push_back(Output::ValidUntil(sent.after(self.config.session_timeout)));
+        if let Some(target) = beaten.assignment {
+            self.target = target;
+        }
+        self.reconcile(now);
+        if self.told.as_ref().is_some_and(|(_, owned)| *owned != self.owned) {
+            self.due = now;
+        }
+    }
+
+    /// Goes from what is ours towards what is to be ours, as far as topics are known.
+    fn reconcile(&mut self, now: Instant) {
+        if self.epoch <= JOINING || !matches!(self.state, State::Member) {
+            return;
+        }
+        let names = self.metadata.topics.iter().map(|(name, topic)| (topic.id, name));
+        let names: BTreeMap<Uuid, &TopicName> = names.filter(|(id, _)| !id.is_zero()).collect();
+        let owned_ids = self.ids.iter().map(|(name, id)| (*id, name));
+        let names: BTreeMap<Uuid, &TopicName> = names.into_iter().chain(owned_ids).collect();
+        let (mut target, mut ids, mut is_complete) = (BTreeSet::new(), BTreeMap::new(), true);
+        for (id, partitions) in &self.target {
+            let Some(name) = names.get(id) else {
+                is_complete = false;
+                continue;
+            };
+            ids.insert(TopicName::clone(name), *id);
+            let sound = partitions.iter().filter(|number| 0 <= **number);
+            target.extend(sound.map(|number| TopicPartition::new(TopicName::clone(name), *number)));
+        }
+        if !is_complete {
+            self.outputs.push_back(Output::StaleMetadata);
+        }
+        self.ids.extend(ids);
+        self.move_towards(now, &target);
+    }
+
+    fn move_towards(&mut self, now: Instant, target: &BTreeSet<TopicPartition>) {
+        let gained: Vec<_> = target.difference(&self.owned).cloned().collect();
+        let kept = |tp: &&TopicPartition| !target.contains(*tp) && !self.releasing.contains(*tp);
+        let revoked: Vec<_> = self.owned.iter().filter(kept).cloned().collect();
+        if !gained.is_empty() {
+            self.owned.extend(gained.iter().cloned());
+            self.outputs.push_back(Output::Gained(gained));
+            self.due = now;
+        }
+        if !revoked.is_empty() {
+            self.releasing.extend(revoked.iter().cloned());
+            self.outputs.push_back(Output::Revoked(revoked));
+        }
+    }
+
+    /// Table. What an error of a heartbeat or of a commit means.
+    fn judge(&mut self, now: Instant, code: i16) {
+        let may_fall_back = self.config.protocol == Protocol::Auto && self.epoch == JOINING;
+        match code {
+            code::UNSUPPORTED_VERSION | code::GROUP_ID_NOT_FOUND if may_fall_back => {
+                self.state = State::Over;
+                self.outputs.push_back(Output::FallBack);
+            }
+            code::UNKNOWN_MEMBER_ID | code::FENCED_MEMBER_EPOCH | code::GROUP_ID_NOT_FOUND => {
+                self.lose(now, code);
+            }
+            code::FENCED_INSTANCE_ID
+            | code::UNRELEASED_INSTANCE_ID
+            | code::UNSUPPORTED_ASSIGNOR
+            | code::GROUP_AUTHORIZATION_FAILED
+            | code::INVALID_GROUP_ID
+            | code::INVALID_REQUEST
+            | code::GROUP_MAX_SIZE_REACHED
+            | code::UNSUPPORTED_VERSION => self.fail(code),
+            code::COORDINATOR_NOT_AVAILABLE | code::NOT_COORDINATOR => {
+                self.outputs.push_back(Output::WrongCoordinator);
+                self.again(now);
+            }
+            _ => self.again(now),
+        }
+    }
+
+    /// It went wrong for a reason that passes; what the coordinator knows is not known any more.
+    fn again(&mut self, now: Instant) {
+        self.told = None;
+        self.due = now.after(self.backoff.fail(&mut self.rng));
+    }
+
+    /// The group went on without us: join again under the same id.
+    fn lose(&mut self, now: Instant, code: i16) {
+        self.drop_all(code);
+        self.epoch = JOINING;
+        self.awaiting = None;
+        self.again(now);
+    }
+
+    fn drop_all(&mut self, code: i16) {
+        self.releasing.clear();
+        self.target.clear();
+        self.ids.clear();
+        if !std::mem::take(&mut self.owned).is_empty() {
+            self.outputs.push_back(Output::Lost { code });
+        }
+    }
+
+    fn fail(&mut self, code: i16) {
+        self.drop_all(code);
+        self.state = State::Over;
+        self.outputs.push_back(Output::Fatal { code });
+    }
+
+    fn end(&mut self) {
+        self.state = State::Over;
+        self.outputs.push_back(Output::Left);
+    }
+}
+
+/// An id of our own making, as Kafka writes its UUIDs: 16 random bytes in URL-safe base64.
+fn member_id(rng: &mut Rng) -> Arc<str> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut bits = u128::from(rng.any()) << 64 | u128::from(rng.any());
+    // A leading dash would look like an option to tools: the first digit is always a letter.
+    let mut text = String::from("F");
+    for _ in 1..22 {
+        let digit = usize::try_from(bits & 63).ok().and_then(|at| DIGITS.get(at));
+        text.push(char::from(*digit.unwrap_or(&b'A')));
+        bits >>= 6;
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests;

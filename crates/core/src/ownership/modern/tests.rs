@@ -1,0 +1,1 @@
+//! A member by KIP-848 as a talk with its coordinator.
