@@ -400,3 +400,5 @@ async fn each_codec_and_each_part_of_a_record_arrives() {
     let plain = sizes.remove("None").unwrap();
     assert!(sizes.values().all(|size| size * 5 < plain), "{sizes:?} of {plain}");
 }
+
+mod means;

@@ -261,4 +261,105 @@ fn a_request_carries_one_batch_per_partition_and_no_more_than_its_bytes() {
     assert_eq!(requests, [vec![(1, 10)], vec![(2, 0)], vec![(3, 11)]]);
 }
 
+#[test]
+fn a_batch_too_large_becomes_two_with_the_sequences_of_their_records() {
+    let mut producer = known();
+    hand(&mut producer, at(0), &tp(0), BatchId::nth(1), (7, 100));
+    hand(&mut producer, at(0), &tp(0), BatchId::nth(2), (1, 100));
+    let requests = sent(&mut producer);
+    producer.handle_answer(at(1), requests[0].0, &told(10));
+    let said = outputs(&mut producer);
+    let Output::Split { batch, records: 3, rest } = said[0] else { panic!("{said:?}") };
+    assert!(batch == BatchId::nth(1) && batch < rest && rest < BatchId::nth(2));
+    // The broker has a gap there until both parts are stored.
+    producer.handle_answer(at(1), requests[1].0, &told(45));
+    let mut sequences = Vec::new();
+    while let [(request, batches)] = sent(&mut producer).as_slice() {
+        sequences.extend(batches.iter().map(|(_, sequence)| *sequence));
+        producer.handle_answer(at(2), *request, &told(0));
+    }
+    assert_eq!(sequences, [10, 13, 17]);
+}
+
+#[test]
+fn a_connection_is_asked_for_once_and_again_after_its_back_off() {
+    let mut producer = Producer::new(CONFIG, Rng::from_seed(1));
+    producer.handle_metadata(at(0), picture(2));
+    hand(&mut producer, at(0), &tp(0), BatchId::nth(0), (1, 10));
+    producer.handle_identity(at(0), IDENTITY);
+    hand(&mut producer, at(0), &tp(1), BatchId::nth(1), (1, 10));
+    let dial = Output::Connect { broker: BrokerId(1) };
+    assert_eq!(outputs(&mut producer), [Output::InitProducerId { current: None }, dial.clone()]);
+    producer.handle_down(at(1), BrokerId(1), Down::Failed);
+    assert_eq!(outputs(&mut producer), [Output::StaleMetadata]);
+    producer.handle_timeout(at(30));
+    assert_eq!(outputs(&mut producer), [dial]);
+    producer.handle_up(at(31), BrokerId(1));
+    assert_eq!(sent(&mut producer)[0].1, [(0, 0), (1, 0)]);
+}
+
+#[test]
+fn while_a_batch_is_on_its_way_to_the_old_leader_none_goes_to_the_new_one() {
+    let mut producer = known();
+    hand(&mut producer, at(0), &tp(0), BatchId::nth(1), (10, 100));
+    let first = sent(&mut producer)[0].0;
+    producer.handle_metadata(at(1), led([(0, (2, 1))]));
+    hand(&mut producer, at(1), &tp(0), BatchId::nth(2), (10, 100));
+    assert_eq!(sent(&mut producer), []);
+    producer.handle_answer(at(2), first, &told(0));
+    assert_eq!(sent(&mut producer)[0].1, [(2, 20)]);
+}
+
+#[test]
+fn another_leader_gets_its_chance_without_back_off_and_the_same_one_does_not() {
+    for (news, is_sent) in [(led([(0, (2, 1))]), true), (led([(0, (1, 0))]), false)] {
+        let mut producer = known();
+        hand(&mut producer, at(0), &tp(0), BatchId::nth(1), (10, 100));
+        let first = sent(&mut producer)[0].0;
+        producer.handle_answer(at(1), first, &told(6));
+        producer.handle_metadata(at(1), news);
+        assert_eq!(sent(&mut producer).len(), usize::from(is_sent));
+    }
+}
+
+#[test]
+fn the_next_epoch_is_asked_for_and_a_fenced_identity_has_none() {
+    for (code, expected) in [(45, IDENTITY), (59, IDENTITY), (47, None)] {
+        let mut producer = known();
+        hand(&mut producer, at(0), &tp(0), BatchId::nth(1), (10, 100));
+        let first = sent(&mut producer)[0].0;
+        producer.handle_answer(at(1), first, &told(code));
+        assert_eq!(outputs(&mut producer), [Output::InitProducerId { current: expected }]);
+        producer.handle_identity(at(1), Some(Identity { id: 7, epoch: 1 }));
+        producer.handle_timeout(at(20));
+        assert_eq!(sent(&mut producer)[0].1, [(1, 0)], "surely not written: numbered anew");
+    }
+}
+
+#[test]
+fn what_may_have_been_written_is_not_numbered_anew() {
+    let mut producer = known();
+    hand(&mut producer, at(0), &tp(0), BatchId::nth(1), (10, 100));
+    let first = sent(&mut producer)[0].0;
+    producer.handle_answer(at(1), first, &Answer::Lost);
+    producer.handle_timeout(at(20));
+    let again = sent(&mut producer)[0].0;
+    producer.handle_answer(at(21), again, &told(45));
+    assert_eq!(done(&mut producer), [(1, Err(Failure::Unknown { last: 45 }))]);
+}
+
+#[test]
+fn a_partition_is_busy_while_another_batch_would_wait() {
+    let mut producer = known();
+    assert!(!producer.is_busy(&tp(0)));
+    for id in 1..6 {
+        hand(&mut producer, at(0), &tp(0), BatchId::nth(id), (10, 100));
+    }
+    assert!(producer.is_busy(&tp(0)));
+    assert!(producer.is_busy(&tp(1)), "its leader has as much to do");
+    let first = sent(&mut producer)[0].0;
+    producer.handle_answer(at(1), first, &told(0));
+    assert!(!producer.is_busy(&tp(0)));
+}
+
 mod faults;
