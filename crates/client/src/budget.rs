@@ -4,6 +4,7 @@
 //! travels with the bytes as a [`Lease`]; the last slice that is dropped gives them back. What is
 //! counted is chunks and inflated buffers alive, not records: a kept record pins its chunk.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
@@ -22,6 +23,10 @@ struct Inner {
     state: Mutex<State>,
     freed: Notify,
     total: usize,
+    /// Bytes of chunks that somebody holds a part of.
+    pinned: AtomicUsize,
+    /// Bytes of those parts.
+    parts: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +35,19 @@ struct State {
     /// What of it was taken for bytes that have not come yet.
     reserved: usize,
     peak: usize,
+}
+
+/// A lease for bytes that are cut into parts, which hold it.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    lease: Lease,
+}
+
+/// A part of what is pinned.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pin: Arc<Pin>,
+    bytes: usize,
 }
 
 /// Bytes taken out of a budget; given back when dropped.
@@ -57,7 +75,8 @@ impl Budget {
     #[must_use]
     pub fn new(total: usize) -> Self {
         let state = Mutex::new(State::default());
-        Self(Arc::new(Inner { state, freed: Notify::new(), total }))
+        let (freed, pinned, parts) = (Notify::new(), AtomicUsize::new(0), AtomicUsize::new(0));
+        Self(Arc::new(Inner { state, freed, total, pinned, parts }))
     }
 
     /// The budget that consumers share when they are given no other: [`Self::DEFAULT`] for the whole
@@ -155,6 +174,13 @@ impl Budget {
         Lease { budget: self.clone(), bytes, purpose }
     }
 
+    /// Whether chunks are pinned that little of is still held: more than an eighth beyond what is
+    /// held, and `spare` bytes. Then copying what stands still frees more than it takes.
+    pub(crate) fn is_wasted(&self, spare: usize) -> bool {
+        let parts = self.0.parts.load(Ordering::Relaxed);
+        parts + parts / 8 + spare < self.0.pinned.load(Ordering::Relaxed)
+    }
+
     /// Waits until something is given back. Cancel safe.
     pub async fn freed(&self) {
         self.0.freed.notified().await;
@@ -201,6 +227,32 @@ impl Lease {
         let mut lease = self.budget.overdraw(bytes - own);
         lease.bytes = bytes;
         lease
+    }
+}
+
+impl Pin {
+    /// All of `lease` is pinned until the last part is gone.
+    pub(crate) fn new(lease: Lease) -> Arc<Self> {
+        lease.budget.0.pinned.fetch_add(lease.bytes, Ordering::Relaxed);
+        Arc::new(Self { lease })
+    }
+
+    /// A part of `bytes`.
+    pub(crate) fn part(self: &Arc<Self>, bytes: usize) -> Part {
+        self.lease.budget.0.parts.fetch_add(bytes, Ordering::Relaxed);
+        Part { pin: Arc::clone(self), bytes }
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.lease.budget.0.pinned.fetch_sub(self.lease.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.pin.lease.budget.0.parts.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -268,6 +320,21 @@ mod tests {
     async fn more_than_the_whole_budget_is_given_when_nothing_else_is_in_use() {
         let budget = Budget::new(100);
         assert_eq!(budget.reserve(500).await.bytes(), 500);
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_is_pinned_for_small_parts_is_wasted() {
+        let budget = Budget::new(1000);
+        let pin = Pin::new(budget.try_take(500).unwrap());
+        let (large, small) = (pin.part(400), pin.part(100));
+        drop(pin);
+        assert!(!budget.is_wasted(0));
+        drop(large);
+        assert!(budget.is_wasted(0) && budget.is_wasted(300) && !budget.is_wasted(400));
+        assert_eq!(budget.used(), 500);
+        drop(small);
+        assert!(!budget.is_wasted(0));
         assert_eq!(budget.used(), 0);
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::budget::{Budget, Lease};
+use crate::budget::{Budget, Lease, Part, Pin};
 
 /// Most bytes of a chunk: large enough that few batches straddle two, small enough to stay in cache
 /// and to be given back soon.
@@ -58,7 +58,7 @@ pub(crate) struct Chunks {
     /// What is read into now; its filled part has not been cut yet.
     current: BytesMut,
     /// What pins the current chunk's bytes in the budget.
-    pin: Option<Arc<Lease>>,
+    pin: Option<Arc<Pin>>,
     /// Whether it is a chunk, and not the larger buffer of one large batch.
     is_chunk: bool,
     /// Used up; free when nobody holds a slice any more. The last one used is the last.
@@ -75,7 +75,7 @@ pub(crate) struct Chunks {
 struct Pinned {
     bytes: Bytes,
     /// Only held: the last one dropped gives the chunk's bytes back.
-    _pin: Option<Arc<Lease>>,
+    _part: Option<Part>,
 }
 
 impl AsRef<[u8]> for Pinned {
@@ -122,7 +122,7 @@ impl Chunks {
         next.extend_from_slice(&self.current);
         self.retire(next);
         self.is_chunk = is_chunk;
-        self.pin = Some(Arc::new(reserved.split(size)));
+        self.pin = Some(Pin::new(reserved.split(size)));
     }
 
     /// Bytes that can be read without a new chunk.
@@ -132,7 +132,8 @@ impl Chunks {
 
     /// Ties a slice of the current chunk to the chunk's lease.
     pub(crate) fn pin(&self, bytes: Bytes) -> Bytes {
-        Bytes::from_owner(Pinned { bytes, _pin: self.pin.clone() })
+        let part = self.pin.as_ref().map(|pin| pin.part(bytes.len()));
+        Bytes::from_owner(Pinned { bytes, _part: part })
     }
 
     /// Forgets what was read and not cut: the connection is gone.
@@ -183,14 +184,18 @@ impl Chunks {
     }
 }
 
-/// A copy of a slice that pins a larger chunk, under a lease of its own. `None` when the slice has
-/// three quarters of a chunk, so that the copy would cost more than it frees, or when there is no
-/// room for it beside the chunk.
+/// A copy of a slice that pins a larger chunk, under a lease of its own. `None` when all that is
+/// pinned is held by somebody, when the slice has three quarters of a chunk, so that the copy would
+/// cost more than it frees, or when there is no room for it beside the chunk.
 pub(crate) fn copy_out(bytes: &Bytes, budget: &Budget) -> Option<Bytes> {
-    let most = chunk_size(budget.total()) / 4 * 3;
-    let lease = (bytes.len() <= most).then(|| budget.try_take(bytes.len())).flatten()?;
+    let size = chunk_size(budget.total());
+    if size / 4 * 3 < bytes.len() || !budget.is_wasted(size) {
+        return None;
+    }
+    let pin = Pin::new(budget.try_take(bytes.len())?);
     let bytes = Bytes::copy_from_slice(bytes);
-    Some(Bytes::from_owner(Pinned { bytes, _pin: Some(Arc::new(lease)) }))
+    let part = pin.part(bytes.len());
+    Some(Bytes::from_owner(Pinned { bytes, _part: Some(part) }))
 }
 
 #[cfg(test)]

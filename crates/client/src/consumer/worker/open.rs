@@ -226,12 +226,15 @@ impl OpenRun {
         let has_moved = std::mem::replace(&mut self.stood_at, self.next) != self.next;
         self.stood = if has_moved { 0 } else { self.stood + 1 };
         if self.stood == STILL && !is_legacy(&self.job.run.bytes) {
-            self.copy_out(budget);
+            match copy_out(&self.job.run.bytes, budget) {
+                Some(copy) => self.move_to(copy),
+                // There is no need or no room yet: it is looked at again.
+                None => self.stood -= 1,
+            }
         }
     }
 
-    fn copy_out(&mut self, budget: &Budget) {
-        let Some(copy) = copy_out(&self.job.run.bytes, budget) else { return };
+    fn move_to(&mut self, copy: Bytes) {
         let rest_at = copy.len().saturating_sub(self.rest.len());
         self.rest = copy.slice(rest_at..);
         if let Some(walk) = self.walk.as_mut()
