@@ -174,11 +174,11 @@ impl Budget {
         Lease { budget: self.clone(), bytes, purpose }
     }
 
-    /// Whether chunks are pinned that little of is still held: more than an eighth beyond what is
+    /// Whether chunks are pinned that little of is still held: more than a fifth beyond what is
     /// held, and `spare` bytes. Then copying what stands still frees more than it takes.
     pub(crate) fn is_wasted(&self, spare: usize) -> bool {
         let parts = self.0.parts.load(Ordering::Relaxed);
-        parts + parts / 8 + spare < self.0.pinned.load(Ordering::Relaxed)
+        parts + parts / 5 + spare < self.0.pinned.load(Ordering::Relaxed)
     }
 
     /// Waits until something is given back. Cancel safe.

@@ -44,7 +44,7 @@ impl Default for Config {
             budget: 128 << 20,
             share_max: 4 << 20,
             share_min: 64 << 10,
-            still_after: Duration::from_millis(50),
+            still_after: Duration::from_secs(2),
         }
     }
 }

@@ -106,7 +106,7 @@ async fn a_broker_that_asks_for_quiet_is_left_alone_that_long() {
     let broker = Arc::new(Broker::builder().start_in_memory());
     let cluster = Cluster::spawn(&client_of(&broker), Pipes::new(&broker), Clock::virtual_time());
     cluster.request(Destination::Any, everything(), i16::MAX).await.unwrap();
-    let quiet = Duration::from_secs(40);
+    let quiet = Duration::from_secs(20);
     broker.with(|cluster| {
         cluster.script(Script::new(Effect::Throttle(quiet)).api(ApiKey::Metadata));
     });
