@@ -11,6 +11,8 @@ use tokio::process::Command;
 use crate::stage::Stage;
 use crate::story::Ending;
 
+pub(crate) use kcat::read_as as kcat_as;
+
 /// How a batch is compressed, by Kafka's names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Codec {

@@ -11,6 +11,8 @@ use forebay::config::ClientConfig;
 
 use crate::story::Ending;
 
+pub(crate) use kafka::beside;
+
 /// Whether a story may be left out for want of real Kafka.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kafka {

@@ -1,6 +1,7 @@
 //! Table. Every story there is; each has a file of its own, whose first line is its promise.
 
 mod administer;
+mod command_line;
 mod every_codec;
 mod exchange;
 mod large_records;
@@ -14,6 +15,7 @@ use crate::story::Story;
 /// In the order of the report.
 pub(crate) const STORIES: &[&Story] = &[
     &administer::STORY,
+    &command_line::STORY,
     &every_codec::STORY,
     &exchange::STORY,
     &resume::STORY,

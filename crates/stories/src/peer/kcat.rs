@@ -31,6 +31,14 @@ pub(crate) async fn read(from: Topic<'_>, count: u32) -> Result<Vec<String>, End
     Ok(lines(&run(&mut command, &KCAT).await?))
 }
 
+/// Records from the beginning, in a format of kcat's letters.
+pub(crate) async fn read_as(from: Topic<'_>, count: u32, format: &str) -> Result<String, Ending> {
+    let mut command = kcat(from);
+    command.args(["-C", "-q", "-e", "-o", "0", "-c", &count.to_string(), "-f", format]);
+    let output = run(&mut command, &KCAT).await?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 fn kcat(topic: Topic<'_>) -> Command {
     let mut command = Command::new("kcat");
     command.args(["-b", topic.bootstrap, "-t", topic.name, "-p", "0"]);

@@ -66,6 +66,6 @@ async fn minotaur(arguments: &[&str]) -> Result<Output, Absence> {
 }
 
 /// Programs of the workspace are built into one folder.
-fn beside(program: &str) -> PathBuf {
+pub(crate) fn beside(program: &str) -> PathBuf {
     std::env::current_exe().unwrap_or_default().with_file_name(program)
 }
