@@ -294,7 +294,7 @@ fn a_connection_is_asked_for_once_and_again_after_its_back_off() {
     assert_eq!(outputs(&mut producer), [Output::StaleMetadata]);
     producer.handle_timeout(at(30));
     assert_eq!(outputs(&mut producer), [dial]);
-    producer.handle_up(at(31), BrokerId(1));
+    producer.handle_up(at(31), BrokerId(1), Memory::Five);
     assert_eq!(sent(&mut producer)[0].1, [(0, 0), (1, 0)]);
 }
 
