@@ -13,7 +13,7 @@ use std::time::Duration;
 use forebay_core::orders::{Order, Report};
 use forebay_core::run::{Job, Progress};
 use forebay_core::shard::output::{LaneOrder, Output};
-use forebay_core::shard::slots::{Phase, Place};
+use forebay_core::shard::slots::{Phase, Place, Until};
 use forebay_core::shard::{Config, Shard};
 use forebay_core::slot::Slot;
 use forebay_core::time::Instant;
@@ -371,6 +371,7 @@ impl ShardDriver {
             (Phase::Stopped, _) => Holds::Stopped,
             (Phase::Draining { .. }, _) => Holds::Draining,
             _ if entry.is_paused => Holds::Paused,
+            (_, Place::Resting { until: Until::UserSeek, .. }) => Holds::Stopped,
             (_, Place::Resting { .. }) => Holds::Leader,
             _ if self.machine.reservoir().is_held(slot) => Holds::Work,
             _ => Holds::Nothing,

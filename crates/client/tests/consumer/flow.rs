@@ -232,6 +232,11 @@ async fn a_batch_without_room_in_the_budget_stops_its_partition_and_no_other() {
     }));
     until(|| world.committed(1) == Some(100)).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
+    let stats = handle.stats().await.unwrap();
+    assert_eq!(
+        stats.partitions.iter().map(|it| it.held_by).collect::<Vec<_>>(),
+        [Holds::Stopped, Holds::Nothing]
+    );
     let summary = handle.close(Duration::from_secs(5)).await;
     drop(run.await.unwrap());
     assert_eq!((seen.of(0), world.committed(0)), ((0..10).collect(), Some(10)));

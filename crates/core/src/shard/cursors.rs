@@ -25,9 +25,7 @@ impl Shard {
                 if let Some(at) = restart {
                     (cursor.position, cursor.position_epoch) = (at.position, at.epoch);
                     cursor.fence = fence;
-                    if *until == Until::Seek {
-                        *until = Until::Leader;
-                    }
+                    *until = Until::Leader;
                 }
                 let leader = entry.leader;
                 self.lend(slot, leader);
@@ -101,7 +99,7 @@ impl Shard {
         let Some(entry) = self.slots.entry(slot) else { return };
         let (tp, gain) = (entry.tp.clone(), entry.fence.gain);
         if let Place::Resting { until, .. } = &mut entry.place {
-            *until = Until::Seek;
+            *until = Until::UserSeek;
         }
         self.outputs.push_back(Output::Report(Report::Stopped { tp, gain, fault }));
     }

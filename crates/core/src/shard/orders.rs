@@ -87,7 +87,7 @@ impl Shard {
         entry.leader = leader;
         match &mut entry.place {
             Place::Resting { until: Until::Leader, .. } => self.lend(slot, leader),
-            Place::Resting { until: Until::Seek, .. } => {}
+            Place::Resting { until: Until::Seek | Until::UserSeek, .. } => {}
             Place::Recalled { leader: next, .. } => *next = leader,
             Place::Lent(_) if is_same || leader.is_none() => {}
             Place::Lent(_) => self.recall(slot, None),

@@ -76,8 +76,10 @@ pub enum Place {
 pub enum Until {
     /// A leader.
     Leader,
-    /// A seek.
+    /// The control plane's word where to go on.
     Seek,
+    /// A seek by the user: there is no way on.
+    UserSeek,
 }
 
 /// What may happen to a partition.
