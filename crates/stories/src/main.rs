@@ -4,11 +4,13 @@
 
 mod ours;
 mod peer;
+mod reader;
 mod report;
 mod runner;
 mod stage;
 mod stories;
 mod story;
+mod traffic;
 
 use std::process::ExitCode;
 

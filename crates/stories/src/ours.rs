@@ -45,7 +45,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    fn of(record: &Record) -> Self {
+    pub(crate) fn of(record: &Record) -> Self {
         let headers = record.headers().into_iter().flatten();
         let header = |header: forebay::Header<'_>| {
             let key = String::from_utf8_lossy(header.key).into_owned();

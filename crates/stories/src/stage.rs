@@ -2,12 +2,16 @@
 
 mod in_process;
 mod kafka;
+mod machines;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use forebay::Admin;
 use forebay::admin::NewTopic;
 use forebay::config::ClientConfig;
+
+pub(crate) use machines::{Machines, refused};
+use tokio::sync::OnceCell;
 
 use crate::story::Ending;
 
@@ -48,6 +52,11 @@ impl Brokers {
         }
     }
 
+    /// Topic ids came with Kafka 2.8 (KIP-516).
+    pub(crate) const fn has_no_topic_ids(self) -> bool {
+        matches!(self, Self::Oldest)
+    }
+
     /// zstd came with Kafka 2.1 (KIP-110: Produce 7, Fetch 10).
     pub(crate) const fn has_zstd(self) -> bool {
         !matches!(self, Self::Oldest)
@@ -74,37 +83,36 @@ pub(crate) enum Absence {
 /// A running broker and what stories ask of it.
 pub(crate) struct Stage {
     broker: Brokers,
-    bootstrap: String,
-    running: Running,
+    /// One node, for all stories that need no more.
+    machines: Machines,
+    /// Three nodes, for stories in which one fails.
+    trio: OnceCell<Machines>,
     topics: AtomicU32,
-}
-
-/// What must be stopped at the end.
-enum Running {
-    Ours(forebay_broker::Broker),
-    Kafka(kafka::Lab),
 }
 
 impl Stage {
     pub(crate) async fn set(broker: Brokers) -> Result<Self, Absence> {
-        let (bootstrap, running) = match broker.release() {
-            None => {
-                let ours = in_process::start().await?;
-                (ours.bootstrap_servers().to_owned(), Running::Ours(ours))
-            }
-            Some(release) => {
-                let lab = kafka::Lab::start(release).await?;
-                (lab.bootstrap().to_owned(), Running::Kafka(lab))
-            }
-        };
-        Ok(Self { broker, bootstrap, running, topics: AtomicU32::new(0) })
+        let machines = Machines::start(broker, 1).await?;
+        Ok(Self { broker, machines, trio: OnceCell::new(), topics: AtomicU32::new(0) })
     }
 
     pub(crate) async fn clear(self) {
-        match self.running {
-            Running::Ours(ours) => ours.shutdown().await,
-            Running::Kafka(lab) => lab.stop().await,
+        self.machines.clear().await;
+        if let Some(trio) = self.trio.into_inner() {
+            trio.clear().await;
         }
+    }
+
+    /// The nodes of [`bootstrap`](Self::bootstrap): one.
+    pub(crate) const fn machines(&self) -> &Machines {
+        &self.machines
+    }
+
+    /// Three nodes, started with the first story that asks.
+    pub(crate) async fn trio(&self) -> Result<&Machines, Ending> {
+        let start = || Machines::start(self.broker, 3);
+        let trio = self.trio.get_or_try_init(start).await;
+        trio.map_err(|absence| Ending::Broken(format!("three nodes: {absence}")))
     }
 
     pub(crate) const fn broker(&self) -> Brokers {
@@ -112,23 +120,29 @@ impl Stage {
     }
 
     pub(crate) fn bootstrap(&self) -> &str {
-        &self.bootstrap
+        self.machines.bootstrap()
     }
 
     /// A new topic, and nothing else of that name.
     pub(crate) async fn topic(&self, what: &str, partitions: i32) -> Result<String, Ending> {
         let name = self.name(what);
-        let servers = forebay::config::parse_addresses(&self.bootstrap);
-        let config = ClientConfig {
-            bootstrap_servers: servers.map_err(forebay::Error::from)?,
-            ..ClientConfig::default()
-        };
-        Admin::new(&config)?.create_topic(&NewTopic::new(name.as_str(), partitions)).await?;
+        self.create(&self.machines, &NewTopic::new(name.as_str(), partitions)).await?;
         Ok(name)
+    }
+
+    /// A new topic with all its settings.
+    pub(crate) async fn create(&self, on: &Machines, topic: &NewTopic) -> Result<(), Ending> {
+        Ok(admin(on)?.create_topic(topic).await?)
     }
 
     /// A name that no other story of this run uses: for topics and groups.
     pub(crate) fn name(&self, what: &str) -> String {
         format!("{what}-{}", self.topics.fetch_add(1, Ordering::Relaxed))
     }
+}
+
+/// An admin client of these nodes.
+pub(crate) fn admin(machines: &Machines) -> Result<Admin, Ending> {
+    let config = ClientConfig::from_servers(machines.bootstrap()).map_err(forebay::Error::from)?;
+    Ok(Admin::new(&config)?)
 }

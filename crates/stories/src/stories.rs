@@ -1,10 +1,17 @@
 //! Table. Every story there is; each has a file of its own, whose first line is its promise.
 
 mod administer;
+mod cold_start;
 mod command_line;
+mod corrupt_batch;
 mod every_codec;
 mod exchange;
+mod huge_record;
 mod large_records;
+mod leader_fails;
+mod out_of_range;
+mod partitions_added;
+mod recreated;
 mod resume;
 mod slow_partition;
 
@@ -21,6 +28,15 @@ pub(crate) const STORIES: &[&Story] = &[
     &resume::STORY,
     &slow_partition::STORY,
     &large_records::STORY,
+    &out_of_range::STORY,
+    &recreated::STORY,
+    &partitions_added::STORY,
+    &huge_record::STORY,
+    &corrupt_batch::STORY,
+    &cold_start::STORY,
+    &leader_fails::MOVES,
+    &leader_fails::KILLED,
+    &leader_fails::FROZEN,
 ];
 
 /// Plays the part of a story that needs a process of its own: `name word word …`.

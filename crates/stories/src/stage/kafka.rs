@@ -1,26 +1,47 @@
-//! How does a story get real Kafka? Through the lab, started as the program that users start.
+//! How does a story get real Kafka, and what can it do to its nodes? Through the lab, started as the program that users start.
 
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
+use forebay::BrokerId;
 use tokio::process::Command;
 
 use super::Absence;
+use crate::story::Ending;
 
-/// A cluster of one broker, which the lab ends when this process ends, however it does.
+/// Broker properties without which stories would wait for minutes.
+const SETTINGS: [&str; 5] = [
+    "log.cleaner.backoff.ms=100",
+    "log.retention.check.interval.ms=1000",
+    "auto.create.topics.enable=false",
+    "replica.lag.time.max.ms=4000",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000",
+];
+
+/// A cluster that the lab ends when this process ends, however it does.
 pub(crate) struct Lab {
     name: String,
     bootstrap: String,
 }
 
+/// What is of use in the lab's status.
+#[derive(serde::Deserialize)]
+struct ClusterStatus {
+    name: String,
+    directory: PathBuf,
+}
+
 impl Lab {
-    pub(crate) async fn start(release: &str) -> Result<Self, Absence> {
+    pub(crate) async fn start(release: &str, nodes: u16) -> Result<Self, Absence> {
         for (program, argument) in [("java", "-version"), ("mvn", "--version")] {
             needs(program, argument).await?;
         }
         let (system, pid) = (format!("kafka@{release}"), std::process::id().to_string());
-        let name = format!("stories-{}-{pid}", release.replace('.', "-"));
-        let output = minotaur(&["up", &system, "--name", &name, "--while-pid", &pid]).await?;
+        let name = format!("stories-{}-{nodes}-{pid}", release.replace('.', "-"));
+        let nodes = nodes.to_string();
+        let mut words = vec!["up", &system, "-n", &nodes, "--name", &name, "--while-pid", &pid];
+        words.extend(SETTINGS.iter().flat_map(|setting| ["--set", setting]));
+        let output = minotaur(&words).await?;
         if !output.status.success() {
             let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
             return Err(Absence::Start { reason });
@@ -31,6 +52,37 @@ impl Lab {
 
     pub(crate) fn bootstrap(&self) -> &str {
         &self.bootstrap
+    }
+
+    /// One of the lab's verbs about a node.
+    pub(crate) async fn verb(&self, verb: &str, node: BrokerId) -> Result<(), Ending> {
+        self.run(&[verb, &self.name, &node.to_string()]).await.map(drop)
+    }
+
+    /// Where a node keeps its logs.
+    pub(crate) async fn data(&self, node: BrokerId) -> Result<PathBuf, Ending> {
+        let said = self.run(&["--output", "json", "status"]).await?;
+        let clusters: Vec<ClusterStatus> = serde_json::from_str(&said)
+            .map_err(|fault| Ending::Broken(format!("the status of the lab: {fault}")))?;
+        let found = clusters.into_iter().find(|it| it.name == self.name);
+        let found = found.map(|it| it.directory.join("data").join(node.to_string()));
+        found.ok_or_else(|| Ending::Broken(format!("the lab knows no {}", self.name)))
+    }
+
+    /// One of Kafka's own programs; `{bootstrap}` and `{zookeeper}` become addresses.
+    pub(crate) async fn tool(&self, class: &str, words: &[&str]) -> Result<String, Ending> {
+        let mut all = vec!["exec", &self.name, class];
+        all.extend(words);
+        self.run(&all).await
+    }
+
+    async fn run(&self, words: &[&str]) -> Result<String, Ending> {
+        let broken = |what: String| Ending::Broken(format!("minotaur {}: {what}", words.join(" ")));
+        let output = minotaur(words).await.map_err(|absence| broken(absence.to_string()))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(broken(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 
     pub(crate) async fn stop(self) {
