@@ -1,1 +1,207 @@
 //! A member by KIP-848 as a talk with its coordinator.
+
+use forebay_protocol::types::{BrokerId, LeaderEpoch};
+
+use super::*;
+use crate::backoff;
+use crate::cluster::metadata::{Partition, Topic, Update};
+use crate::orders::Address;
+use crate::ownership::member::Wish;
+
+const ID: Uuid = Uuid([1; 16]);
+
+fn at(millis: u64) -> Instant {
+    Instant::from_nanos(millis * 1_000_000)
+}
+
+fn tp(partition: i32) -> TopicPartition {
+    TopicPartition::new("t", partition)
+}
+
+fn picture() -> Arc<Metadata> {
+    let known = Partition { leader: Some(BrokerId(1)), epoch: LeaderEpoch(0) };
+    let partitions = (0..4).map(|number| (number, known)).collect();
+    let update = Update {
+        brokers: [(BrokerId(1), Address { host: "b".into(), port: 1 })].into(),
+        topics: [("t".into(), Topic { id: ID, error: 0, partitions })].into(),
+        ..Update::default()
+    };
+    Arc::new(Metadata::default().merge(update))
+}
+
+struct Talk {
+    member: Modern,
+    now: Instant,
+    asked: Option<(Stamp, Beat)>,
+    said: Vec<Output>,
+}
+
+impl Talk {
+    fn start(protocol: Protocol) -> Self {
+        let config = Config {
+            protocol,
+            remote_assignor: None,
+            wish: Wish::Topics(["t".into()].into()),
+            session_timeout: Duration::from_secs(45),
+            heartbeat_interval: Duration::from_secs(3),
+            rebalance_timeout: Duration::from_secs(300),
+            instance: None,
+            rack: None,
+            assignors: Vec::new(),
+            retry: backoff::Config {
+                first: Duration::from_millis(100),
+                max: Duration::from_secs(1),
+            },
+        };
+        let mut member = Modern::new(config, Rng::from_seed(3));
+        member.handle_metadata(at(0), picture());
+        let mut talk = Self { member, now: at(0), asked: None, said: Vec::new() };
+        talk.hear();
+        talk
+    }
+
+    fn hear(&mut self) {
+        while let Some(output) = self.member.poll_output() {
+            if let Output::Ask(stamp, Request::Beat(beat)) = output {
+                self.asked = Some((stamp, *beat));
+            } else {
+                self.said.push(output);
+            }
+        }
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        let (stamp, _) = self.asked.take().expect("something was asked");
+        self.member.handle_answer(self.now, self.now, stamp, answer);
+        self.hear();
+    }
+
+    /// The coordinator agrees, with a new assignment when there is one.
+    fn beaten(&mut self, epoch: i32, assignment: Option<&[i32]>) {
+        let assignment = assignment.map(|partitions| vec![(ID, partitions.to_vec())]);
+        let interval = Duration::from_secs(5);
+        self.answer(Answer::Beaten(Beaten { code: 0, epoch, interval, assignment }));
+    }
+
+    fn refused(&mut self, code: i16) {
+        self.answer(Answer::Beaten(Beaten { code, ..Beaten::default() }));
+    }
+
+    fn sleep(&mut self, millis: u64) {
+        self.now = self.now.after(Duration::from_millis(millis));
+        self.member.handle_timeout(self.now);
+        self.hear();
+    }
+
+    /// A member in epoch 1 that has partitions 0 and 1 and has said so.
+    fn settled() -> Self {
+        let mut talk = Self::start(Protocol::Consumer);
+        talk.beaten(1, Some(&[0, 1]));
+        talk.beaten(1, None);
+        talk.said.clear();
+        talk
+    }
+}
+
+#[test]
+fn the_first_heartbeat_says_everything_and_a_quiet_one_nothing() {
+    let mut talk = Talk::start(Protocol::Consumer);
+    let (_, first) = talk.asked.clone().unwrap();
+    assert_eq!(first.identity.generation, 0);
+    assert_eq!(first.owned, Some(Vec::new()));
+    assert!(first.topics.is_some() && first.rest.is_some());
+    assert_eq!(first.identity.member.len(), 22);
+    talk.beaten(1, Some(&[]));
+    assert!(talk.asked.is_none());
+    talk.sleep(5_000);
+    let (_, quiet) = talk.asked.clone().unwrap();
+    assert_eq!((quiet.topics, quiet.owned, quiet.rest), (None, None, None));
+    assert_eq!(quiet.identity.generation, 1);
+}
+
+#[test]
+fn what_is_gained_is_confirmed_at_once() {
+    let mut talk = Talk::start(Protocol::Consumer);
+    talk.beaten(1, Some(&[0, 1]));
+    assert!(talk.said.contains(&Output::Gained(vec![tp(0), tp(1)])), "{:?}", talk.said);
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!(beat.owned, Some(vec![(ID, vec![0, 1])]));
+}
+
+#[test]
+fn what_is_taken_is_listed_as_ours_until_it_is_given_up() {
+    let mut talk = Talk::settled();
+    talk.sleep(5_000);
+    talk.beaten(1, Some(&[1]));
+    assert!(talk.said.contains(&Output::Revoked(vec![tp(0)])), "{:?}", talk.said);
+    talk.sleep(5_000);
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!(beat.owned, None, "nothing has changed yet");
+    talk.beaten(1, None);
+    talk.member.handle_released(talk.now);
+    talk.hear();
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!((beat.owned, beat.identity.generation), (Some(vec![(ID, vec![1])]), 1));
+}
+
+#[test]
+fn a_stale_epoch_is_a_race_and_a_fenced_one_a_loss() {
+    let mut talk = Talk::settled();
+    let by = talk.member.identity().unwrap();
+    talk.member.handle_disowned(talk.now, &by, code::STALE_MEMBER_EPOCH);
+    talk.hear();
+    assert_eq!(talk.said, []);
+    talk.member.handle_disowned(talk.now, &by, code::FENCED_MEMBER_EPOCH);
+    talk.hear();
+    assert!(talk.said.contains(&Output::Lost { code: code::FENCED_MEMBER_EPOCH }));
+    assert_eq!(talk.member.identity(), None);
+    talk.sleep(500);
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!((beat.identity.generation, beat.owned), (0, Some(Vec::new())));
+}
+
+#[test]
+fn after_a_heartbeat_without_answer_everything_is_said_again() {
+    let mut talk = Talk::settled();
+    talk.sleep(5_000);
+    talk.answer(Answer::Unreachable);
+    assert!(talk.said.contains(&Output::WrongCoordinator));
+    talk.sleep(200);
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert!(beat.topics.is_some() && beat.rest.is_some());
+    assert_eq!(beat.owned, Some(vec![(ID, vec![0, 1])]));
+    assert_eq!(beat.identity.generation, 1);
+}
+
+#[test]
+fn a_topic_that_is_not_known_by_its_id_is_waited_for() {
+    let mut talk = Talk::start(Protocol::Consumer);
+    let assignment = Some(vec![(Uuid([9; 16]), vec![0]), (ID, vec![2])]);
+    let interval = Duration::from_secs(5);
+    talk.answer(Answer::Beaten(Beaten { code: 0, epoch: 1, interval, assignment }));
+    assert!(talk.said.contains(&Output::StaleMetadata), "{:?}", talk.said);
+    assert!(talk.said.contains(&Output::Gained(vec![tp(2)])), "{:?}", talk.said);
+}
+
+#[test]
+fn a_coordinator_that_makes_no_plans_is_fallen_back_from_unless_it_was_demanded() {
+    for code in [code::UNSUPPORTED_VERSION, code::GROUP_ID_NOT_FOUND] {
+        let mut talk = Talk::start(Protocol::Auto);
+        talk.refused(code);
+        assert_eq!(talk.said, [Output::FallBack]);
+    }
+    let mut talk = Talk::start(Protocol::Consumer);
+    talk.refused(code::UNSUPPORTED_VERSION);
+    assert_eq!(talk.said, [Output::Fatal { code: code::UNSUPPORTED_VERSION }]);
+}
+
+#[test]
+fn who_leaves_says_so_with_the_epoch_for_it() {
+    let mut talk = Talk::settled();
+    talk.member.handle_leave();
+    talk.hear();
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!(beat.identity.generation, -1);
+    talk.answer(Answer::Unreachable);
+    assert_eq!(talk.said, [Output::Left]);
+}

@@ -1,0 +1,197 @@
+//! Groups in trouble: coordinators that err, move or lie, brokers that are old, settings that clash.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay::assignor::Assignor;
+use forebay::{ConsumerBuilder, GroupProtocol};
+use forebay_broker::{ApiKey, BrokerId, Effect, ErrorCode, Fault, Release};
+
+use crate::group::{BOTH, millis, protocol_of, start};
+use crate::world::{GROUP, Seen, World, close, until};
+
+#[tokio::test(start_paused = true)]
+async fn errors_that_pass_at_every_step_lose_nothing() {
+    let codes = [
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        ErrorCode::NOT_COORDINATOR,
+        ErrorCode::UNKNOWN_MEMBER_ID,
+        ErrorCode::ILLEGAL_GENERATION,
+        ErrorCode::REBALANCE_IN_PROGRESS,
+        ErrorCode::UNKNOWN_SERVER_ERROR,
+        ErrorCode::FENCED_MEMBER_EPOCH,
+        ErrorCode::STALE_MEMBER_EPOCH,
+    ];
+    let effects = codes.map(Effect::Error).into_iter().chain([
+        Effect::Close,
+        Effect::DoAndClose,
+        Effect::DropAnswer,
+        Effect::Cut(9),
+        Effect::Delay(Duration::from_secs(4)),
+    ]);
+    let steps = [
+        ApiKey::JoinGroup,
+        ApiKey::SyncGroup,
+        ApiKey::Heartbeat,
+        ApiKey::OffsetCommit,
+        ApiKey::ConsumerGroupHeartbeat,
+    ];
+    for effect in effects {
+        for api in steps {
+            let world = World::new(2);
+            let all = Seen::default();
+            let member = || world.member().group_protocol(protocol_of(api));
+            let first = start(member(), millis(1), &all);
+            (0..2).for_each(|partition| world.fill(partition, 2, 10));
+            until(|| 4 < all.count()).await;
+            let script = Fault::new(effect.clone()).api(api).times(2);
+            world.broker.with(|cluster| cluster.script(script));
+            let second = start(member(), millis(1), &all);
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            (0..2).for_each(|partition| world.fill(partition, 2, 10));
+            world.all_committed(2).await;
+            let distinct = all.count() - all.repeated();
+            assert_eq!(distinct, 80, "{api} {effect:?}");
+            first.handle.close(Duration::from_secs(20)).await;
+            second.handle.close(Duration::from_secs(20)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_moves_or_dies_costs_no_record() {
+    for protocol in BOTH {
+        let world = World::with_nodes(3, 4);
+        let all = Seen::default();
+        let first = start(world.member().group_protocol(protocol), millis(5), &all);
+        let second = start(world.member().group_protocol(protocol), millis(5), &all);
+        let mut filled = 0;
+        for step in ["", "move", "stop", "start", "cut"] {
+            world.broker.with(|cluster| {
+                let at = cluster.coordinator(GROUP).unwrap();
+                let other = BrokerId(at.0 % 3 + 1);
+                match step {
+                    "move" => cluster.move_coordinator(GROUP, other),
+                    "stop" => cluster.stop_node(at),
+                    "start" => (1..=3).for_each(|node| cluster.start_node(BrokerId(node))),
+                    "cut" => cluster.close_connections(),
+                    _ => {}
+                }
+            });
+            if step != "stop" {
+                (0..4).for_each(|partition| world.fill(partition, 5, 10));
+                filled += 200;
+                world.all_committed(4).await;
+            }
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        assert_eq!((all.count(), all.repeated()), (filled, 0));
+        close(&first.handle).await;
+        close(&second.handle).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_may_not_be_joined_ends_the_consumer_and_says_why() {
+    for code in [ErrorCode::GROUP_AUTHORIZATION_FAILED, ErrorCode::INCONSISTENT_GROUP_PROTOCOL] {
+        let world = World::new(1);
+        let denied = Fault::new(Effect::Error(code)).api(ApiKey::JoinGroup).times(u32::MAX);
+        world.broker.with(|cluster| cluster.script(denied));
+        let classic = world.member().group_protocol(GroupProtocol::Classic);
+        let member = start(classic, Duration::ZERO, &Seen::default());
+        let ended = member.run.await.unwrap().unwrap_err();
+        assert_eq!(ended.broker_error(), Some(code.0), "{ended}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_returns_by_its_deadline_in_the_middle_of_a_rebalance() {
+    let limit = Duration::from_secs(2);
+    let apis = [
+        ApiKey::JoinGroup,
+        ApiKey::SyncGroup,
+        ApiKey::LeaveGroup,
+        ApiKey::OffsetCommit,
+        ApiKey::ConsumerGroupHeartbeat,
+    ];
+    for api in apis {
+        let world = World::new(2);
+        (0..2).for_each(|partition| world.fill(partition, 2, 10));
+        let silent = Fault::new(Effect::DropAnswer).api(api).times(u32::MAX);
+        world.broker.with(|cluster| cluster.script(silent));
+        let builder = world.member().group_protocol(protocol_of(api));
+        let member = start(builder, Duration::ZERO, &Seen::default());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let begun = tokio::time::Instant::now();
+        member.handle.close(limit).await;
+        assert!(begun.elapsed() <= limit + millis(100), "{api}: {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_brokers_make_no_plans_members_do() {
+    for release in [Release::V0_11, Release::V2_8, Release::V3_9, Release::V4_4] {
+        let world = World::posing(release, 1, 2);
+        (0..2).for_each(|partition| world.fill(partition, 2, 10));
+        let all = Seen::default();
+        let first = start(world.member(), millis(1), &all);
+        let second = start(world.member(), millis(1), &all);
+        world.all_committed(2).await;
+        close(&first.handle).await;
+        close(&second.handle).await;
+        assert_eq!((all.count(), all.repeated()), (40, 0), "{release:?}");
+        let joined = world
+            .broker
+            .with(|cluster| cluster.requests().any(|seen| seen.api == ApiKey::JoinGroup));
+        assert_eq!(joined, release != Release::V4_4, "{release:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_static_member_of_the_coordinators_plan_gets_its_partitions_back() {
+    let world = World::new(4);
+    let all = Seen::default();
+    let member = |name: &'static str| {
+        world.member().group_instance_id(name).group_protocol(GroupProtocol::Consumer)
+    };
+    let first = start(member("a"), Duration::ZERO, &all);
+    let second = start(member("b"), Duration::ZERO, &all);
+    (0..4).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(4).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    (0..4).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(4).await;
+    let had: Vec<_> = (0..4).filter(|it| second.seen.of(*it).contains(&9)).collect();
+    assert_eq!(had.len(), 2);
+    close(&second.handle).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let second = start(member("b"), Duration::ZERO, &all);
+    (0..4).for_each(|partition| world.fill(partition, 1, 5));
+    world.all_committed(4).await;
+    let now: Vec<_> = (0..4).filter(|it| !second.seen.of(*it).is_empty()).collect();
+    assert_eq!((now, all.repeated()), (had, 0));
+    close(&first.handle).await;
+    close(&second.handle).await;
+}
+
+#[test]
+fn what_cannot_be_shared_is_refused_by_name() {
+    let refused = |builder: ConsumerBuilder| {
+        let error = builder.bootstrap_servers("b:1").build().unwrap_err();
+        error.to_string()
+    };
+    let builder = || forebay::Consumer::builder().group_id("g");
+    let no_group = forebay::Consumer::builder().topics(["t"]);
+    assert!(refused(no_group).starts_with("group.id"));
+    assert!(refused(builder()).starts_with("topics"));
+    let both = builder().topics(["t"]).assign([("t", 0)]);
+    assert!(refused(both).starts_with("assign"));
+    let none: [Arc<dyn Assignor>; 0] = [];
+    let no_assignor = builder().topics(["t"]).assignors(none);
+    assert!(refused(no_assignor).starts_with("partition.assignment.strategy"));
+    let hasty = builder().topics(["t"]).session_timeout(Duration::from_secs(6));
+    assert!(refused(hasty.heartbeat_interval(millis(2_001))).starts_with("heartbeat.interval.ms"));
+    let patient = builder().topics(["t"]).drain_timeout(Duration::from_secs(300));
+    assert!(refused(patient).starts_with("drain timeout"));
+}
