@@ -51,6 +51,9 @@ use shard::{Question, ShardDriver};
 
 use worker::{ToWorker, Unit, Worker};
 
+/// Also with short waits of fetches the watchdog gives a busy machine so much time.
+const LEAST_PATIENCE: Duration = Duration::from_millis(500);
+
 /// How often workers and shards tell how far they are.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
@@ -326,6 +329,7 @@ impl Settings {
             },
             work: work::Config { workers, ..work::Config::default() },
             flush_every: FLUSH_EVERY,
+            patience: self.config.fetch_max_wait.saturating_mul(2).max(LEAST_PATIENCE),
         }
     }
 

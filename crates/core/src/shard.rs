@@ -30,9 +30,12 @@ pub mod slots;
 
 mod cursors;
 mod orders;
+mod watch;
 
 use output::{LaneOrder, Output};
 use slots::{Entry, Phase, Place, Slots};
+pub use watch::LaneState;
+use watch::Watch;
 
 /// The settings of a shard.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +46,8 @@ pub struct Config {
     pub work: work::Config,
     /// How often moved frontiers are told to the control plane.
     pub flush_every: Duration,
+    /// How long a partition may be in no Fetch without a reason: twice the longest wait of one.
+    pub patience: Duration,
 }
 
 impl Default for Config {
@@ -51,6 +56,7 @@ impl Default for Config {
             reservoir: reservoir::Config::default(),
             work: work::Config::default(),
             flush_every: Duration::from_millis(100),
+            patience: Duration::from_secs(1),
         }
     }
 }
@@ -76,6 +82,7 @@ pub struct Shard {
     lanes: BTreeSet<BrokerId>,
     /// Jobs that workers have.
     open: usize,
+    watch: Watch,
 }
 
 impl Shard {
@@ -95,6 +102,7 @@ impl Shard {
             share_told: 0,
             lanes: BTreeSet::new(),
             open: 0,
+            watch: Watch::new(config.patience),
         }
     }
 
@@ -152,6 +160,7 @@ impl Shard {
         let mut draining = std::mem::take(&mut self.draining);
         draining.retain(|slot| !self.end_drain(now, *slot));
         self.draining.append(&mut draining);
+        self.watch(now);
     }
 
     /// Copies small runs of slots that stand still out of the chunks they pin. Call it now and
@@ -172,10 +181,11 @@ impl Shard {
             Phase::Draining { deadline } => Some(deadline),
             Phase::Running | Phase::Rewinding | Phase::Stopped => None,
         });
+        let own = self.flush_at.into_iter().chain(self.watch.look_at());
         if self.draining.is_empty() {
-            return self.flush_at;
+            return own.min();
         }
-        drains.chain(self.flush_at).min()
+        drains.chain(own).min()
     }
 
     /// Whether nothing is queued and nothing is open.
@@ -356,6 +366,7 @@ impl Shard {
     fn free(&mut self, slot: Slot) {
         self.recall(slot, None);
         self.reservoir.lose(slot);
+        self.watch.forget(slot);
         self.work.release(slot);
         if let Some(entry) = self.slots.remove(slot) {
             self.open = self.open.saturating_sub(entry.tracker.open_blocks());

@@ -134,6 +134,8 @@ impl Traffic {
         self.producer.close(Duration::from_secs(5)).await?;
         look(&self.seen, |seen| check(seen, written))
             .map_err(|ending| Ending::Broken(format!("{ending}; {stats:?}")))?;
+        let heals = stats.map_or(0, |stats| stats.watchdog_heals);
+        expect((heals == 0).into(), || format!("the watchdog had to heal {heals} times"))?;
         let stopped = summary.partitions.iter().find(|it| it.error.is_some() || !it.is_committed);
         expect(stopped.is_none().into(), || format!("a partition did not end well: {stopped:?}"))
     }

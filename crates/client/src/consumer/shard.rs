@@ -187,6 +187,7 @@ impl ShardDriver {
             match event {
                 LaneEvent::Arrived(broker, runs) => self.machine.handle_arrived(now, broker, runs),
                 LaneEvent::Returned(cursor, why) => self.machine.handle_returned(cursor, why),
+                LaneEvent::State(broker, state) => self.machine.handle_lane_state(broker, state),
                 LaneEvent::Down(broker, fault) => {
                     tracing::warn!(target: "forebay::fetch", %broker, %fault, "a lane is down");
                     self.machine.handle_lane_down(broker);
@@ -240,6 +241,10 @@ impl ShardDriver {
                 Output::Fenced(slot, _) => self.change(slot, Lease::restart),
                 Output::Draining(slot) => self.change(slot, |lease| lease.drain()),
                 Output::Gone { slot, worker } => self.gone(slot, worker),
+                Output::Healed(tp) => tracing::warn!(
+                    target: "forebay::fetch", %tp,
+                    "no fetch has asked for this partition for a while: begins anew with it; please                      report this"
+                ),
                 Output::Report(report) => {
                     self.setup.reports.send(report);
                 }
@@ -340,6 +345,7 @@ impl ShardDriver {
             records_delivered: traffic.records_delivered(),
             fetches: traffic.fetches(),
             reservoir_empty: self.empty + waiting,
+            watchdog_heals: self.machine.heals(),
         }
     }
 

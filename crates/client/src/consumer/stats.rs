@@ -31,6 +31,9 @@ pub struct Stats {
     pub fetches: u64,
     /// How long workers had nothing to do since the first delivery.
     pub reservoir_empty: Duration,
+    /// How often a partition that should have been in a fetch was in none for twice the longest
+    /// wait of one, and the watchdog began anew with it. Anything but 0 is a defect worth a report.
+    pub watchdog_heals: u64,
 }
 
 /// One partition at one moment.

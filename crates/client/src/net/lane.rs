@@ -15,6 +15,7 @@ use forebay_core::fetch::lane::{Config, Epochs, Lane};
 use forebay_core::orders::Address;
 use forebay_core::rng::Rng;
 use forebay_core::run::BatchRun;
+use forebay_core::shard::LaneState;
 use forebay_core::shard::output::LaneOrder;
 use forebay_protocol::api::ApiKey;
 use forebay_protocol::request;
@@ -74,6 +75,8 @@ pub(crate) enum LaneEvent {
     Returned(Cursor, Returned),
     /// The connection could not be made or is lost; the lane tries again by itself.
     Down(BrokerId, Fault),
+    /// What the lane is at has changed.
+    State(BrokerId, LaneState),
 }
 
 /// Why serving a connection ended.
@@ -105,6 +108,8 @@ pub(crate) struct LaneDriver {
     correlation: i32,
     /// Bytes of the current response that were not read yet.
     unread: usize,
+    /// What the shard was told that the lane is at.
+    state: LaneState,
 }
 
 impl LaneDriver {
@@ -126,6 +131,7 @@ impl LaneDriver {
             epochs: None,
             correlation: 0,
             unread: 0,
+            state: LaneState::default(),
         }
     }
 
@@ -141,6 +147,7 @@ impl LaneDriver {
             };
             self.machine.handle_disconnected();
             self.chunks.clear();
+            self.tell(LaneState::Unable);
             self.events.send(LaneEvent::Down(self.broker, fault));
             let pause = Instant::now() + backoff.fail(&mut rng);
             if self.hear_until(Some(pause)).await.is_err() {
@@ -219,6 +226,7 @@ impl LaneDriver {
     /// Nothing to ask for: waits for an order, or for the end of a partition's rest.
     async fn rest(&mut self) -> Result<(), Stop> {
         self.chunks.rest();
+        self.tell(LaneState::Idle);
         let now = self.setup.clock.now();
         let rest = self.machine.poll_timeout().map(|at| Instant::now() + at.since(now));
         tokio::select! {
@@ -239,6 +247,7 @@ impl LaneDriver {
                 break;
             }
         }
+        self.tell(LaneState::Unable);
         // Also with a small budget of which most is pinned the others must go on.
         let least = (ROOM_MIN + self.chunks.size()).min(self.setup.budget.total() / 8);
         let budget = self.setup.budget.clone();
@@ -249,8 +258,17 @@ impl LaneDriver {
         }
     }
 
+    /// Tells the shard's watchdog what the lane is at, when that has changed.
+    fn tell(&mut self, state: LaneState) {
+        if self.state != state {
+            self.state = state.clone();
+            self.events.send(LaneEvent::State(self.broker, state));
+        }
+    }
+
     /// Sends the next Fetch.
     async fn ask(&mut self, stream: &mut Stream) -> Result<(), Stop> {
+        self.tell(LaneState::Asking(self.machine.left_out()));
         let Some(plan) = self.machine.poll_request() else { return Ok(()) };
         self.correlation = self.correlation.wrapping_add(1) & i32::MAX;
         let message = plan.to_message(self.machine.config(), self.version);

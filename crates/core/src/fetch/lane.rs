@@ -226,6 +226,16 @@ impl Lane {
         !self.in_flight && 0 < self.wanted
     }
 
+    /// The slots on loan that the next request leaves out.
+    #[must_use]
+    pub fn left_out(&self) -> BTreeSet<Slot> {
+        if self.wanted == self.lent {
+            return BTreeSet::new();
+        }
+        let left_out = self.slots.iter().flatten().filter(|fetching| !fetching.is_wanted);
+        left_out.map(|fetching| fetching.cursor.slot).collect()
+    }
+
     /// Most bytes that the next response may bring, its first batch aside.
     #[must_use]
     pub const fn response_bytes(&self) -> u32 {

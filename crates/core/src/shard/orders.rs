@@ -30,6 +30,7 @@ impl Shard {
         match order {
             Order::Gain { tp, gain, topic_id, position, position_epoch, leader } => {
                 self.gain(Gained { tp, gain, topic_id, position, position_epoch, leader });
+                self.watch.begin(now);
             }
             Order::Leader { tp, gain, leader } => self.leader(&tp, gain, leader),
             Order::Seek { tp, gain, position, position_epoch } => {

@@ -40,6 +40,8 @@ pub enum Output {
     },
     /// To the control plane.
     Report(Report),
+    /// The watchdog found this partition in no Fetch, and begins anew with its cursor.
+    Healed(TopicPartition),
 }
 
 /// Shard to lane.

@@ -370,3 +370,68 @@ fn block_numbers_of_jobs_count_up() {
     }
     assert_eq!(numbers, [BlockNumber(0), BlockNumber(1), BlockNumber(2)]);
 }
+
+/// Lets time pass in steps of 100 ms with a lane that asks for all but `left_out`; collects what
+/// the shard says.
+fn watch(shard: &mut Shard, from: u64, steps: u64, left_out: &[Slot]) -> Vec<Output> {
+    let mut said = Vec::new();
+    for step in from..from + steps {
+        shard.handle_lane_state(BROKER, LaneState::Asking(left_out.iter().copied().collect()));
+        shard.handle_timeout(Instant::from_nanos(step * 100_000_000));
+        said.extend(outputs(shard));
+    }
+    said
+}
+
+fn healed(said: &[Output]) -> usize {
+    said.iter().filter(|output| matches!(output, Output::Healed(_))).count()
+}
+
+#[test]
+fn a_partition_that_a_lane_leaves_out_for_no_reason_is_lent_anew_and_counted() {
+    let (mut shard, cursor) = with_one();
+    assert_eq!(healed(&watch(&mut shard, 0, 100, &[])), 0);
+    // The word that it may go on was lost: the lane waits for it for ever.
+    let said = watch(&mut shard, 100, 25, &[cursor.slot]);
+    assert_eq!((healed(&said), shard.heals()), (1, 1));
+    let recalled = |output: &Output| matches!(output, Output::Lane(_, LaneOrder::Recall(_)));
+    assert!(said.iter().any(recalled));
+    shard.handle_returned(cursor, Returned::Recalled);
+    assert_eq!(lent(&outputs(&mut shard)).len(), 1, "and fetched again");
+    assert_eq!(healed(&watch(&mut shard, 125, 100, &[])), 0);
+}
+
+#[test]
+fn a_cursor_whose_way_back_was_lost_is_asked_for_again() {
+    let (mut shard, cursor) = with_one();
+    shard.handle_returned(cursor.clone(), Returned::LeaderStale(None));
+    outputs(&mut shard);
+    // The answer with the leader never came.
+    let said = watch(&mut shard, 0, 100, &[]);
+    let asked = reports(said).iter().filter(|it| matches!(it, Report::LeaderStale { .. })).count();
+    assert!((2..=6).contains(&asked), "{asked} times in ten seconds, ever more rarely");
+    assert_eq!(shard.heals(), 0, "without a leader it is the cluster that stands still");
+    shard.handle_order(
+        NOW,
+        Order::Leader { tp: tp(0), gain: Gain(1), leader: Some(leader(BROKER)) },
+    );
+    assert_eq!(lent(&outputs(&mut shard)).len(), 1);
+}
+
+#[test]
+fn what_has_a_reason_to_be_in_no_fetch_is_left_alone() {
+    let (mut shard, cursor) = with_one();
+    shard.handle_order(NOW, Order::Pause { tp: tp(0) });
+    assert_eq!(healed(&watch(&mut shard, 0, 100, &[cursor.slot])), 0, "paused");
+    shard.handle_order(NOW, Order::Resume { tp: tp(0) });
+    shard.handle_lane_state(BROKER, LaneState::Unable);
+    for step in 100..200 {
+        shard.handle_timeout(Instant::from_nanos(step * 100_000_000));
+    }
+    assert_eq!(healed(&outputs(&mut shard)), 0, "no connection, or no room");
+    shard.handle_lane_state(BROKER, LaneState::Idle);
+    for step in 200..300 {
+        shard.handle_timeout(Instant::from_nanos(step * 100_000_000));
+    }
+    assert!(0 < healed(&outputs(&mut shard)), "but not: nothing to do");
+}

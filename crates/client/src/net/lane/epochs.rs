@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use forebay_core::connection::Fault;
 use forebay_core::fetch::lane::{EpochAsk, EpochEnd};
+use forebay_core::shard::LaneState;
 use forebay_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
@@ -21,6 +22,7 @@ use crate::net::socket::read_frame;
 impl LaneDriver {
     /// One question about all partitions that have to be asked about, and its answer.
     pub(super) async fn ask_epochs(&mut self, stream: &mut Stream) -> Result<(), Stop> {
+        self.tell(LaneState::Unable);
         let asks = self.machine.epoch_asks();
         let version = self.epochs.unwrap_or(0);
         self.correlation = self.correlation.wrapping_add(1) & i32::MAX;

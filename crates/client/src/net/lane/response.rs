@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use forebay_core::connection::Fault;
 use forebay_core::fetch::lane::Records;
+use forebay_core::shard::LaneState;
 use forebay_protocol::api::ApiKey;
 use forebay_protocol::fetch_stream::{Event, FetchStream, StreamError, StreamFault};
 use forebay_protocol::frame::FrameError;
@@ -75,6 +76,7 @@ impl LaneDriver {
         let goes_on = throttle.is_zero() && self.ask_again(&mut reading).await?;
         self.deliver().await;
         if !throttle.is_zero() {
+            self.tell(LaneState::Unable);
             self.hear_until(Some(Instant::now() + throttle)).await?;
         }
         Ok(goes_on)
