@@ -69,6 +69,7 @@ pub(crate) struct Patience {
 enum Command {
     Call(Call),
     Topics(Vec<TopicName>),
+    AllTopics,
     Stale,
     Hint(TopicPartition, LeaderHint),
     WrongCoordinator(CoordinatorKey),
@@ -113,6 +114,11 @@ impl Cluster {
     /// These topics are to be known from now on.
     pub(crate) fn want_topics(&self, topics: Vec<TopicName>) {
         drop(self.commands.send(Command::Topics(topics)));
+    }
+
+    /// All topics there are, are to be known from now on.
+    pub(crate) fn want_all_topics(&self) {
+        drop(self.commands.send(Command::AllTopics));
     }
 
     /// The picture is wrong somewhere: ask again.
@@ -217,10 +223,17 @@ impl Cluster {
     }
 }
 
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+enum Scope {
+    Some,
+    All,
+}
+
 /// What an answer to one of the task's own questions brings.
 #[derive(Debug)]
 enum News {
-    Metadata(BrokerId, Result<m::MetadataResponse, Error>),
+    Metadata(BrokerId, Scope, Result<m::MetadataResponse, Error>),
     Coordinator(CoordinatorKey, Result<m::FindCoordinatorResponse, Error>),
 }
 
@@ -311,6 +324,7 @@ impl Task {
         match command {
             Command::Call(call) => self.admit(call),
             Command::Topics(topics) => self.machine.handle_topics(now, topics),
+            Command::AllTopics => self.machine.handle_all_topics(now),
             Command::Stale => self.machine.handle_stale(now),
             Command::Hint(tp, hint) => self.machine.handle_hint(now, &tp, &hint),
             Command::WrongCoordinator(key) => self.machine.handle_wrong_coordinator(now, &key),
@@ -359,12 +373,16 @@ impl Task {
     fn handle_news(&mut self, news: News) {
         let now = self.clock.now();
         match news {
-            News::Metadata(broker, answer) => match answer {
+            News::Metadata(broker, scope, answer) => match answer {
                 Ok(body) if body.error_code == ErrorCode::REBOOTSTRAP_REQUIRED.0 => {
                     self.machine.handle_rebootstrap(now, broker);
                 }
                 Ok(body) if body.error_code == 0 => {
-                    self.machine.handle_metadata(now, translate::update(body));
+                    let update = match scope {
+                        Scope::Some => translate::update(body),
+                        Scope::All => translate::whole_update(body),
+                    };
+                    self.machine.handle_metadata(now, update);
                 }
                 Ok(_) | Err(_) => self.machine.handle_no_metadata(now, broker),
             },
@@ -415,10 +433,11 @@ impl Task {
         }
     }
 
-    fn ask_metadata(&mut self, broker: BrokerId, topics: Vec<TopicName>) {
+    fn ask_metadata(&mut self, broker: BrokerId, topics: Option<Vec<TopicName>>) {
         let news = self.news.0.clone();
-        let reply = move |answer| drop(news.send(News::Metadata(broker, answer)));
-        let make = move |_| translate::metadata_request(&topics);
+        let scope = if topics.is_none() { Scope::All } else { Scope::Some };
+        let reply = move |answer| drop(news.send(News::Metadata(broker, scope, answer)));
+        let make = move |_| translate::metadata_request(topics.as_deref());
         let call = Call::new(Destination::Broker(broker), make, self.limits, reply);
         self.send(broker, call);
     }

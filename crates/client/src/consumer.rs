@@ -32,7 +32,9 @@ mod group;
 mod handle;
 pub(crate) mod handler;
 mod lease;
+mod listener;
 mod outcome;
+mod pattern;
 pub(crate) mod pull;
 pub(crate) mod record;
 mod shard;
@@ -42,9 +44,12 @@ mod worker;
 
 pub use builder::ConsumerBuilder;
 pub use handle::ConsumerHandle;
+pub use listener::OwnershipEvent;
 
 use control::Summary;
 use handler::{FailurePolicy, Handler};
+use listener::{Hearing, Listener};
+use pattern::Patterns;
 use pull::Batches;
 use record::{Batch, Record};
 use shard::{Question, ShardDriver};
@@ -69,6 +74,7 @@ pub struct Consumer {
     orders: link::Receiver<ShardOrder>,
     reports: link::Sender<Report>,
     questions: link::Receiver<Question>,
+    hearing: Hearing,
 }
 
 /// What a consumer is made with.
@@ -77,9 +83,11 @@ struct Settings {
     config: ConsumerConfig,
     assignment: Vec<TopicPartition>,
     topics: BTreeSet<TopicName>,
+    patterns: Patterns,
     /// `None`: nobody chose any.
     assignors: Option<Vec<Arc<dyn Assignor>>>,
     validity: Validity,
+    listener: Option<Listener>,
     connector: Arc<dyn Connector>,
     placement: Placement,
     budget: Budget,
@@ -103,17 +111,20 @@ impl Consumer {
         let (order_tx, orders) = link::channel();
         let (reports, report_rx) = link::channel();
         let (question_tx, questions) = link::channel();
+        let (event_tx, events) = link::channel();
+        let hearing = Hearing { listener: settings.listener.clone(), events };
         let setup = control::Setup {
             config: settings.config.clone(),
             connector: Arc::clone(&settings.connector),
             assigned: settings.assigned(),
             validity: settings.validity.clone(),
+            events: event_tx,
             clock,
             placement: settings.placement,
         };
         let control = control::spawn(setup, order_tx, report_rx)?;
         let handle = ConsumerHandle::new(control, question_tx);
-        Ok(Self { settings, handle, clock, orders, reports, questions })
+        Ok(Self { settings, handle, clock, orders, reports, questions, hearing })
     }
 
     /// A handle for other tasks: pause, resume, seek, look at, shut down.
@@ -276,6 +287,7 @@ impl Consumer {
             workers: senders,
             progress,
             questions: self.questions,
+            hearing: self.hearing,
         };
         (ShardDriver::new(setup), workers)
     }
@@ -284,7 +296,7 @@ impl Consumer {
 impl Settings {
     /// Whether the user or a group says which partitions are ours.
     fn assigned(&self) -> Assigned {
-        if self.topics.is_empty() {
+        if self.topics.is_empty() && self.patterns.is_empty() {
             return Assigned::Fixed(self.assignment.clone());
         }
         let (config, client) = (&self.config, &self.config.client);
@@ -301,7 +313,12 @@ impl Settings {
         Assigned::Group(Box::new(member::Config {
             protocol,
             remote_assignor: config.group_remote_assignor.clone(),
-            wish: member::Wish::Topics(self.topics.clone()),
+            wish: if self.patterns.is_empty() {
+                member::Wish::Topics(self.topics.clone())
+            } else {
+                let patterns = self.patterns.clone();
+                member::Wish::Matching(patterns.with(self.topics.iter().cloned()))
+            },
             session_timeout: config.session_timeout,
             heartbeat_interval: config.heartbeat_interval,
             rebalance_timeout: config.rebalance_timeout,

@@ -22,12 +22,12 @@ pub use config::{
 pub use consumer::control::{ControlHandle, PartitionSummary, Summary};
 pub use consumer::handler::{
     BoxError, Context, Decide, Decision, Failure, FailurePolicy, Handler, HandlerPanic,
-    IntoOutcome, Outcome,
+    IntoOutcome, Outcome, Ownership,
 };
 pub use consumer::pull::{AckError, Batches, PulledBatch};
 pub use consumer::record::{Batch, BatchRecords, Record};
 pub use consumer::stats::{Holds, PartitionStats, Stats};
-pub use consumer::{Consumer, ConsumerBuilder, ConsumerHandle};
+pub use consumer::{Consumer, ConsumerBuilder, ConsumerHandle, OwnershipEvent};
 pub use error::{Error, ErrorKind};
 pub use forebay_core::connection::Fault as ConnectionFault;
 pub use forebay_core::orders::{Address, Fault as PartitionFault};

@@ -90,8 +90,8 @@ pub enum Output {
     AskMetadata {
         /// Whom.
         broker: BrokerId,
-        /// About what.
-        topics: Vec<TopicName>,
+        /// About what; `None` for all topics there are.
+        topics: Option<Vec<TopicName>>,
     },
     /// Ask this broker for a coordinator.
     AskCoordinator {
@@ -126,6 +126,8 @@ pub struct Cluster {
     /// How often in a row a partition's leader epoch was told to be older than the one known.
     doubts: BTreeMap<TopicPartition, u8>,
     topics: BTreeSet<TopicName>,
+    /// Somebody picks topics out of all.
+    wants_all: bool,
     waiting: Vec<Waiting>,
     outputs: VecDeque<Output>,
 }
@@ -149,6 +151,7 @@ impl Cluster {
             coordinators: Coordinators::new(config.retry),
             doubts: BTreeMap::new(),
             topics: BTreeSet::new(),
+            wants_all: false,
             waiting: Vec::new(),
             outputs: VecDeque::new(),
         }
@@ -185,6 +188,13 @@ impl Cluster {
     /// These topics are to be part of every metadata request from now on.
     pub fn handle_topics(&mut self, now: Instant, topics: impl IntoIterator<Item = TopicName>) {
         topics.into_iter().for_each(|topic| self.want_topic(&topic));
+        self.advance(now);
+    }
+
+    /// All topics there are, are to be part of every metadata answer from now on.
+    pub fn handle_all_topics(&mut self, now: Instant) {
+        self.wants_all = true;
+        self.refresh.demand();
         self.advance(now);
     }
 
@@ -352,7 +362,7 @@ impl Cluster {
         let Some(broker) = self.refresh.pick(&known, &bootstrap, &mut self.rng) else { return };
         self.refresh.asking();
         self.peer(broker).used();
-        let topics = self.topics.iter().cloned().collect();
+        let topics = (!self.wants_all).then(|| self.topics.iter().cloned().collect());
         self.outputs.push_back(Output::AskMetadata { broker, topics });
     }
 

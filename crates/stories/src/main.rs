@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod member;
 mod ours;
 mod peer;
 mod reader;

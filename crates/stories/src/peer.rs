@@ -11,6 +11,8 @@ use tokio::process::Command;
 use crate::stage::Stage;
 use crate::story::Ending;
 
+pub(crate) use java::Java;
+pub(crate) use kcat::member as kcat_member;
 pub(crate) use kcat::read_as as kcat_as;
 
 /// How a batch is compressed, by Kafka's names.
@@ -47,14 +49,14 @@ impl Codec {
 /// and a header `from` with the client's name; all go to partition 0.
 #[derive(Debug)]
 pub(crate) enum Peer {
-    Java(java::Java),
+    Java(Java),
     Librdkafka,
 }
 
 impl Peer {
     /// Kafka's own client, of a release that still speaks with the broker.
     pub(crate) async fn java(stage: &Stage) -> Result<Self, Ending> {
-        Ok(Self::Java(java::Java::for_broker(stage.broker()).await?))
+        Ok(Self::Java(Java::for_broker(stage.broker()).await?))
     }
 
     pub(crate) const fn name(&self) -> &'static str {
@@ -84,6 +86,11 @@ impl Peer {
             Self::Librdkafka => kcat::read(from, count).await,
         }
     }
+}
+
+/// Kafka's own client, of a release that still speaks with the broker.
+pub(crate) async fn java(stage: &Stage) -> Result<Java, Ending> {
+    Java::for_broker(stage.broker()).await
 }
 
 /// A topic and where it is.

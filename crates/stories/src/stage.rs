@@ -57,6 +57,11 @@ impl Brokers {
         matches!(self, Self::Oldest)
     }
 
+    /// The coordinator makes the plan since 4.0 (KIP-848).
+    pub(crate) const fn has_consumer_protocol(self) -> bool {
+        !matches!(self, Self::Oldest)
+    }
+
     /// zstd came with Kafka 2.1 (KIP-110: Produce 7, Fetch 10).
     pub(crate) const fn has_zstd(self) -> bool {
         !matches!(self, Self::Oldest)

@@ -6,6 +6,7 @@ mod command_line;
 mod corrupt_batch;
 mod every_codec;
 mod exchange;
+mod groups;
 mod huge_record;
 mod large_records;
 mod leader_fails;
@@ -26,6 +27,8 @@ pub(crate) const STORIES: &[&Story] = &[
     &every_codec::STORY,
     &exchange::STORY,
     &resume::STORY,
+    &groups::SHARED,
+    &groups::MIXED,
     &slow_partition::STORY,
     &large_records::STORY,
     &out_of_range::STORY,
@@ -43,6 +46,7 @@ pub(crate) const STORIES: &[&Story] = &[
 pub(crate) async fn play(part: &str) -> ExitCode {
     let words: Vec<&str> = part.split_whitespace().collect();
     let played = match words.as_slice() {
+        ["member", words @ ..] => crate::member::play(words).await,
         ["resume", words @ ..] => resume::play(words).await,
         ["large-records", words @ ..] => large_records::play(words).await,
         _ => return ExitCode::from(2),

@@ -11,14 +11,14 @@ use forebay_protocol::types::{BrokerId, LeaderEpoch, TopicName};
 /// The newest `FindCoordinator` with one key per request, which is all we ask.
 pub(super) const FIND_COORDINATOR_AT_MOST: i16 = 3;
 
-/// A question about `topics`; none of them is created by being asked for.
-pub(super) fn metadata_request(topics: &[TopicName]) -> m::MetadataRequest {
-    let topics = topics.iter().map(|topic| m::metadata_request::MetadataRequestTopic {
+/// A question about `topics`, or about all; none of them is created by being asked for.
+pub(super) fn metadata_request(topics: Option<&[TopicName]>) -> m::MetadataRequest {
+    let named = |topic: &TopicName| m::metadata_request::MetadataRequestTopic {
         name: Some(topic.as_str().into()),
         ..Default::default()
-    });
+    };
     m::MetadataRequest {
-        topics: Some(topics.collect()),
+        topics: topics.map(|topics| topics.iter().map(named).collect()),
         allow_auto_topic_creation: false,
         ..Default::default()
     }
@@ -39,7 +39,14 @@ pub(super) fn update(response: m::MetadataResponse) -> Update {
         controller: (0 <= response.controller_id).then_some(BrokerId(response.controller_id)),
         brokers: brokers.collect(),
         topics: topics.collect(),
+        is_whole: false,
     }
+}
+
+/// What an answer about all topics says. Kafka's own are nobody's business.
+pub(super) fn whole_update(mut response: m::MetadataResponse) -> Update {
+    response.topics.retain(|topic| !topic.is_internal);
+    Update { is_whole: true, ..update(response) }
 }
 
 fn translate_topic(topic: &m::metadata_response::MetadataResponseTopic) -> Topic {

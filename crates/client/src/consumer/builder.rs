@@ -9,7 +9,9 @@ use forebay_core::work::Order;
 use forebay_protocol::types::{TopicName, TopicPartition};
 
 use super::handler::{Decision, Failure, FailurePolicy};
-use super::{Consumer, Settings};
+use super::listener::Listener;
+use super::pattern::{Patterns, Side};
+use super::{Consumer, OwnershipEvent, Settings};
 use crate::budget::Budget;
 use crate::config::properties::{Draft, Work};
 use crate::config::{
@@ -39,8 +41,10 @@ impl Default for ConsumerBuilder {
             config: ConsumerConfig::default(),
             assignment: Vec::new(),
             topics: BTreeSet::new(),
+            patterns: Patterns::default(),
             assignors: None,
             validity: Validity::default(),
+            listener: None,
             connector: Arc::new(TcpConnector::default()),
             placement: Placement::default(),
             budget: Budget::of_process(),
@@ -91,6 +95,26 @@ impl ConsumerBuilder {
         self
     }
 
+    /// Adds all topics whose whole name matches this regular expression, as they come and go;
+    /// Kafka's own topics are never among them. New ones are noticed within
+    /// [`metadata_max_age`](Self::metadata_max_age).
+    pub fn pattern(self, pattern: impl AsRef<str>) -> Self {
+        self.add_pattern(Side::Allowed, pattern.as_ref())
+    }
+
+    /// Leaves out topics whose whole name matches this, although a [`pattern`](Self::pattern) names
+    /// them. Topics that are named one by one stay.
+    pub fn pattern_except(self, pattern: impl AsRef<str>) -> Self {
+        self.add_pattern(Side::Blocked, pattern.as_ref())
+    }
+
+    fn add_pattern(mut self, side: Side, pattern: &str) -> Self {
+        if let Err(error) = self.settings.patterns.add(side, pattern) {
+            self.wrong = self.wrong.or_else(|| Some(error.into()));
+        }
+        self
+    }
+
     /// `partition.assignment.strategy`: how partitions are shared, the best liked first; the group
     /// takes one that all members name. Default: range, then cooperative-sticky, as Kafka's, where
     /// the coordinator does not make the plan itself.
@@ -103,6 +127,16 @@ impl ConsumerBuilder {
     /// where it can and no assignor was chosen.
     pub const fn group_protocol(mut self, protocol: GroupProtocol) -> Self {
         self.settings.config.group_protocol = protocol;
+        self
+    }
+
+    /// Hears of partitions that are gained, drained, released, lost or reset, in order. Called where
+    /// the consumer runs: a listener that takes its time holds up records, never heartbeats.
+    pub fn on_ownership(
+        mut self,
+        listener: impl Fn(&OwnershipEvent) + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.listener = Some(Listener(Arc::new(listener)));
         self
     }
 
@@ -282,7 +316,8 @@ impl ConsumerBuilder {
 impl Settings {
     /// Fixed partitions or a share of topics, and all that a share needs.
     fn check_sharing(&self) -> Result<(), ConfigError> {
-        match (self.assignment.is_empty(), self.topics.is_empty()) {
+        let is_shared = !self.topics.is_empty() || !self.patterns.is_empty();
+        match (self.assignment.is_empty(), !is_shared) {
             (true, true) => {
                 Err(ConfigError::new("topics", "", "topics to share, or partitions to assign"))
             }

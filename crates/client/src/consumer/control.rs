@@ -13,6 +13,7 @@ use forebay_protocol::types::{Position, TopicPartition};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::control_driver::Driver;
+use super::listener::OwnershipEvent;
 use crate::config::ConsumerConfig;
 use crate::error::Error;
 use crate::link;
@@ -30,6 +31,8 @@ pub(crate) struct Setup {
     pub(crate) assigned: Assigned,
     /// Until when records may start, as far as the group is concerned.
     pub(crate) validity: Validity,
+    /// Hears what happens to partitions.
+    pub(crate) events: link::Sender<OwnershipEvent>,
     /// The clock both planes read.
     pub(crate) clock: Clock,
     /// Where the control plane runs.

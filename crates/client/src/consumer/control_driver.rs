@@ -17,6 +17,7 @@ use forebay_protocol::types::{BrokerId, TopicName, TopicPartition};
 use tokio::sync::{mpsc, watch};
 
 use super::control::{Input, Reply, Setup, Summary};
+use super::listener::OwnershipEvent;
 use super::{group, outcome, translate};
 use crate::cluster::{Cluster, Patience, Route};
 use crate::config::{ConsumerConfig, OffsetReset};
@@ -36,6 +37,7 @@ pub(super) struct Driver {
     /// What every heartbeat by KIP-848 says.
     constant: group::Constant,
     orders: link::Sender<Order>,
+    events: link::Sender<OwnershipEvent>,
     /// For answers of brokers.
     inputs: mpsc::UnboundedSender<Input>,
     done: Option<Outcome>,
@@ -48,9 +50,12 @@ impl Driver {
         orders: link::Sender<Order>,
         inputs: mpsc::UnboundedSender<Input>,
     ) -> Self {
-        let Setup { config, connector, assigned, clock, validity, .. } = setup;
+        let Setup { config, connector, assigned, clock, validity, events, .. } = setup;
         let cluster = Cluster::spawn(&config.client, connector, clock);
-        cluster.want_topics(topics(&assigned));
+        match topics(&assigned) {
+            Some(topics) => cluster.want_topics(topics),
+            None => cluster.want_all_topics(),
+        }
         // Another seed than the cluster's, from the same number: a run can still be repeated.
         let rng = Rng::from_seed(config.client.seed().wrapping_add(1));
         let machine = Consumer::new(machine_config(&config), assigned, rng, clock.now());
@@ -67,6 +72,7 @@ impl Driver {
             clock,
             validity,
             orders,
+            events,
             inputs,
             done: None,
         }
@@ -172,7 +178,12 @@ impl Driver {
                 Output::WrongCoordinator => self.cluster.wrong_coordinator(self.key()),
                 Output::StaleMetadata => self.cluster.stale(),
                 Output::Hint(tp, hint) => self.cluster.hint(tp, hint),
-                Output::Event(event) => note(&event),
+                Output::Event(event) => {
+                    note(&event);
+                    if let Some(event) = OwnershipEvent::of(&event) {
+                        self.events.send(event);
+                    }
+                }
                 Output::Done(outcome) => self.done = Some(outcome),
             }
         }
@@ -309,12 +320,13 @@ impl Driver {
     }
 }
 
-fn topics(assigned: &Assigned) -> Vec<TopicName> {
+/// The topics to know of; `None` for all there are.
+fn topics(assigned: &Assigned) -> Option<Vec<TopicName>> {
     match assigned {
-        Assigned::Fixed(fixed) => fixed.iter().map(|tp| tp.topic.clone()).collect(),
+        Assigned::Fixed(fixed) => Some(fixed.iter().map(|tp| tp.topic.clone()).collect()),
         Assigned::Group(group) => match &group.wish {
-            Wish::Topics(topics) => topics.iter().cloned().collect(),
-            Wish::Matching(_) => Vec::new(),
+            Wish::Topics(topics) => Some(topics.iter().cloned().collect()),
+            Wish::Matching(_) => None,
         },
     }
 }

@@ -117,10 +117,33 @@ impl Context {
         self.held.is_held()
     }
 
+    /// How we stand to the partition. While it drains the run may end, and its result counts;
+    /// nothing else of the partition starts.
+    #[must_use]
+    pub fn ownership(&self) -> Ownership {
+        match (self.held.is_held(), self.held.is_draining()) {
+            (false, _) => Ownership::Lost,
+            (true, true) => Ownership::Draining,
+            (true, false) => Ownership::Held,
+        }
+    }
+
     /// Waits until the partition is no longer ours. Cancel safe.
     pub async fn cancelled(&self) {
         self.held.ended().await;
     }
+}
+
+/// How a consumer stands to a partition.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Ownership {
+    /// It is ours.
+    Held,
+    /// It is being given up: what runs may end until the drain deadline.
+    Draining,
+    /// It is not ours any more: results do not count.
+    Lost,
 }
 
 /// What happens when a record fails for good.

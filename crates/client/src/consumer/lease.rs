@@ -121,6 +121,11 @@ impl Leased {
 }
 
 impl Held {
+    /// Whether nothing more of the partition may start.
+    pub(crate) fn is_draining(self) -> bool {
+        self.is_held() && self.cell.start.load(Ordering::Relaxed) == 0
+    }
+
     /// The holder's number; larger ones stand at the largest.
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the tag has 24 bits")]

@@ -23,6 +23,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Sleep;
 
 use super::lease::{Lease, Leased};
+use super::listener::Hearing;
 use super::record::Partition;
 use super::stats::{Holds, PartitionStats, Stats};
 use super::worker::ToWorker;
@@ -46,6 +47,7 @@ pub(crate) struct Setup {
     pub(crate) workers: Vec<link::Sender<ToWorker>>,
     pub(crate) progress: link::Receiver<Vec<Progress>>,
     pub(crate) questions: link::Receiver<Question>,
+    pub(crate) hearing: Hearing,
 }
 
 /// Somebody wants to know how it stands.
@@ -118,6 +120,12 @@ impl ShardDriver {
                 tokio::task::yield_now().await;
             }
         }
+        // What was said last is heard, too.
+        std::future::poll_fn(|cx| {
+            self.setup.hearing.poll(cx);
+            Poll::Ready(())
+        })
+        .await;
         // Lanes and workers end when the senders to them are gone.
         self.lanes.clear();
         self.owned.clear();
@@ -127,6 +135,7 @@ impl ShardDriver {
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
         let mut turn = Turn::default();
         let now = self.clock().now();
+        self.setup.hearing.poll(cx);
         let mut heard = self.poll_orders(cx, now, &mut turn);
         heard |= self.poll_progress(cx, now);
         heard |= self.poll_events(cx, now);

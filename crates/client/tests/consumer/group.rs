@@ -1,14 +1,17 @@
 //! Groups: members share partitions, and take them over without losing or repeating a record.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use forebay::assignor::{Assignor, CooperativeSticky, Range, RoundRobin, Sticky};
-use forebay::{ConsumerBuilder, ConsumerHandle, Context, Error, GroupProtocol, Record, Summary};
-use forebay_broker::{ApiKey, ErrorCode};
+use forebay::{
+    ConsumerBuilder, ConsumerHandle, Context, Error, GroupProtocol, Ownership, OwnershipEvent,
+    Record, Summary,
+};
+use forebay_broker::{ApiKey, Effect, ErrorCode, Fault};
 use tokio::task::JoinHandle;
 
-use crate::world::{Cable, Seen, World, close, until};
+use crate::world::{Cable, Seen, World, close, tp, until};
 
 pub const BOTH: [GroupProtocol; 2] = [GroupProtocol::Classic, GroupProtocol::Consumer];
 
@@ -321,4 +324,69 @@ async fn partitions_that_are_added_and_topics_that_come_and_go_are_followed() {
         close(&first.handle).await;
         close(&second.handle).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_listens_hears_of_gains_drains_releases_losses_and_resets_in_order() {
+    let world = World::new(1);
+    world.fill(0, 1, 3);
+    let heard: Arc<Mutex<Vec<OwnershipEvent>>> = Arc::default();
+    let keep = Arc::clone(&heard);
+    let listen = move |event: &OwnershipEvent| keep.lock().unwrap().push(event.clone());
+    let member = || world.member().assignors(all_of(Range));
+    let first = start(member().on_ownership(listen), Duration::ZERO, &Seen::default());
+    world.all_committed(1).await;
+    // Another one comes and goes: everything is given up and comes back.
+    let second = start(member(), Duration::ZERO, &Seen::default());
+    until(|| 3 <= heard.lock().unwrap().len()).await;
+    close(&second.handle).await;
+    until(|| heard.lock().unwrap().last() == Some(&OwnershipEvent::Gained(vec![tp(0)]))).await;
+    // The log loses its beginning, and the coordinator its memory of us.
+    world.fill(0, 1, 3);
+    world.all_committed(1).await;
+    let forget = Fault::new(Effect::Error(ErrorCode::UNKNOWN_MEMBER_ID)).api(ApiKey::Heartbeat);
+    world.broker.with(|cluster| cluster.script(forget));
+    until(|| heard.lock().unwrap().contains(&OwnershipEvent::Lost(vec![tp(0)]))).await;
+    first.handle.close(Duration::from_secs(20)).await;
+    let heard = heard.lock().unwrap();
+    let beginning = [
+        OwnershipEvent::Gained(vec![tp(0)]),
+        OwnershipEvent::Draining(vec![tp(0)]),
+        OwnershipEvent::Released { tp: tp(0), is_clean: true },
+    ];
+    assert_eq!(heard[..3], beginning, "{heard:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_sees_that_its_partition_drains_and_then_that_it_is_lost() {
+    let world = World::new(1);
+    world.fill(0, 1, 1);
+    let seen: Arc<Mutex<Vec<Ownership>>> = Arc::default();
+    let keep = Arc::clone(&seen);
+    let consumer = world.member().drain_timeout(Duration::from_secs(10)).build().unwrap();
+    let handle = consumer.handle();
+    tokio::spawn(consumer.run(move |_: Record, context: Context| {
+        let keep = Arc::clone(&keep);
+        async move {
+            // Outlives the record's own run: the partition is watched from outside.
+            let watch = tokio::spawn(async move {
+                loop {
+                    let now = context.ownership();
+                    {
+                        let mut seen = keep.lock().unwrap();
+                        if seen.last() != Some(&now) {
+                            seen.push(now);
+                        }
+                    }
+                    tokio::time::sleep(millis(10)).await;
+                }
+            });
+            drop(watch.await);
+        }
+    }));
+    until(|| !seen.lock().unwrap().is_empty()).await;
+    handle.close(Duration::from_secs(10)).await;
+    until(|| seen.lock().unwrap().len() == 3).await;
+    let states = [Ownership::Held, Ownership::Draining, Ownership::Lost];
+    assert_eq!(*seen.lock().unwrap(), states);
 }

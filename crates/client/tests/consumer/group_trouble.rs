@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use forebay::assignor::Assignor;
 use forebay::{ConsumerBuilder, GroupProtocol};
-use forebay_broker::{ApiKey, BrokerId, Effect, ErrorCode, Fault, Release};
+use forebay_broker::{
+    ApiKey, BatchBuilder, BrokerId, Effect, ErrorCode, Fault, Release, TopicPartition,
+};
 
 use crate::group::{BOTH, millis, protocol_of, start};
 use crate::world::{GROUP, Seen, World, close, until};
@@ -194,4 +196,39 @@ fn what_cannot_be_shared_is_refused_by_name() {
     assert!(refused(hasty.heartbeat_interval(millis(2_001))).starts_with("heartbeat.interval.ms"));
     let patient = builder().topics(["t"]).drain_timeout(Duration::from_secs(300));
     assert!(refused(patient).starts_with("drain timeout"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn topics_that_match_are_followed_as_they_come_and_go() {
+    for protocol in BOTH {
+        let world = World::new(1);
+        let create = |name: &str| {
+            world.broker.with(|cluster| {
+                cluster.create_topic(name, 1).unwrap();
+                let batch = BatchBuilder::at_time(0).record(None, Some(b"x")).build();
+                cluster.append(&TopicPartition::new(name, 0), &batch).unwrap();
+            });
+        };
+        create("orders-eu");
+        create("bills");
+        let all = Seen::default();
+        let patterns = |builder: ConsumerBuilder| {
+            let builder = builder.pattern("orders-.*").pattern_except(".*-test");
+            builder.metadata_max_age(millis(5_000)).group_protocol(protocol)
+        };
+        let first = start(patterns(world.member()), Duration::ZERO, &all);
+        let second = start(patterns(world.member()), Duration::ZERO, &all);
+        until(|| all.count() == 1).await;
+        create("orders-us");
+        create("orders-test");
+        until(|| all.count() == 2).await;
+        world.broker.with(|cluster| cluster.delete_topic("orders-eu").unwrap());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        create("orders-eu");
+        until(|| all.count() == 3).await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(all.count(), 3, "{protocol:?}");
+        close(&first.handle).await;
+        close(&second.handle).await;
+    }
 }

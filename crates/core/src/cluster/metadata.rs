@@ -8,6 +8,9 @@ use forebay_protocol::types::{BrokerId, LeaderEpoch, TopicName, TopicPartition, 
 
 use crate::orders::{Address, Leader, LeaderHint};
 
+/// Kafka's code for "no broker here knows it".
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+
 /// What is known of a cluster at one moment.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Metadata {
@@ -52,6 +55,8 @@ pub struct Update {
     pub brokers: BTreeMap<BrokerId, Address>,
     /// The topics asked for.
     pub topics: BTreeMap<TopicName, Topic>,
+    /// Whether all topics were asked for: one that is missing does not exist.
+    pub is_whole: bool,
 }
 
 impl Metadata {
@@ -60,6 +65,10 @@ impl Metadata {
     #[must_use]
     pub fn merge(&self, update: Update) -> Self {
         let mut topics = self.topics.clone();
+        let missing = topics.iter_mut().filter(|(name, _)| !update.topics.contains_key(*name));
+        for (_, topic) in missing.filter(|_| update.is_whole) {
+            topic.error = UNKNOWN_TOPIC_OR_PARTITION;
+        }
         for (name, news) in update.topics {
             let merged = topics.get(&name).map_or_else(|| news.clone(), |old| old.merge(&news));
             topics.insert(name, merged);

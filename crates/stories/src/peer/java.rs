@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 use super::{Codec, Tool, Topic, lines, run};
+use crate::member::Group;
 use crate::stage::Brokers;
 use crate::story::Ending;
 
@@ -53,6 +54,24 @@ impl Java {
         let mut command = self.exchange();
         command.args(["read", from.bootstrap, from.name, &count.to_string()]);
         Ok(lines(&run(&mut command, &CONSUMER).await?))
+    }
+
+    /// A member of a group, which prints what it has handled and leaves when its input ends.
+    pub(crate) fn member(&self, group: Group<'_>) -> Command {
+        let Group { topic, name, how } = group;
+        let how = match how {
+            "range" => "org.apache.kafka.clients.consumer.RangeAssignor",
+            "roundrobin" => "org.apache.kafka.clients.consumer.RoundRobinAssignor",
+            "sticky" => "org.apache.kafka.clients.consumer.StickyAssignor",
+            "cooperative-sticky" => "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+            other => other,
+        };
+        let mut command = Command::new("java");
+        command.args(["-XX:TieredStopAtLevel=1", "-cp", &self.class_path]);
+        command.arg(PathBuf::from(FOLDER).join("Member.java"));
+        command.args([topic.bootstrap, topic.name, name, how]);
+        command.stderr(std::process::Stdio::null());
+        command
     }
 
     fn exchange(&self) -> Command {

@@ -6,6 +6,8 @@ use std::process::Stdio;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use crate::member::Group;
+
 use super::{Codec, Tool, Topic, judge, lines, run};
 use crate::story::Ending;
 
@@ -37,6 +39,22 @@ pub(crate) async fn read_as(from: Topic<'_>, count: u32, format: &str) -> Result
     command.args(["-C", "-q", "-e", "-o", "0", "-c", &count.to_string(), "-f", format]);
     let output = run(&mut command, &KCAT).await?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A member of a group, which prints what it has handled and leaves at SIGTERM.
+pub(crate) fn member(group: Group<'_>) -> Command {
+    let Group { topic, name, how } = group;
+    let mut command = Command::new("kcat");
+    command.args(["-b", topic.bootstrap, "-u", "-q", "-f", "%p %o\n"]);
+    command.args(["-X", "auto.offset.reset=earliest"]);
+    if how == "consumer" {
+        command.args(["-X", "group.protocol=consumer"]);
+    } else {
+        command.args(["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500"]);
+        command.args(["-X", &format!("partition.assignment.strategy={how}")]);
+    }
+    command.args(["-G", name, topic.name]).stderr(Stdio::null());
+    command
 }
 
 fn kcat(topic: Topic<'_>) -> Command {

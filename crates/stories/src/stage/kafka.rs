@@ -10,11 +10,16 @@ use super::Absence;
 use crate::story::Ending;
 
 /// Broker properties without which stories would wait for minutes.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 10] = [
     "log.cleaner.backoff.ms=100",
     "log.retention.check.interval.ms=1000",
     "auto.create.topics.enable=false",
     "replica.lag.time.max.ms=4000",
+    "group.initial.rebalance.delay.ms=0",
+    "group.consumer.min.session.timeout.ms=6000",
+    "group.consumer.session.timeout.ms=6000",
+    "group.consumer.min.heartbeat.interval.ms=500",
+    "group.consumer.heartbeat.interval.ms=500",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000",
 ];
 

@@ -51,6 +51,7 @@ impl Shard {
             connector,
             assigned: Assigned::Fixed([tp(0), tp(1)].into()),
             validity: Validity::default(),
+            events: link::channel().0,
             clock: Clock::virtual_time(),
             placement: Placement::Caller,
         };
@@ -452,6 +453,7 @@ fn close_returns_by_its_deadline_with_a_thread_of_its_own_and_a_blocked_caller()
         connector: Hostile::new(Manner::Silent),
         assigned: Assigned::Fixed(vec![tp(0)]),
         validity: Validity::default(),
+        events: link::channel().0,
         clock: Clock::start(),
         placement: Placement::OwnThread,
     };

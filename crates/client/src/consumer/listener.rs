@@ -1,0 +1,91 @@
+//! What happens to the partitions of a consumer, told to who wants to know.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use forebay_core::consumer::Event;
+use forebay_protocol::types::{Position, TopicPartition};
+
+use crate::link;
+
+/// Something that happened to partitions.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum OwnershipEvent {
+    /// The group gave us these; their records follow.
+    Gained(Vec<TopicPartition>),
+    /// These are to be given up: none of their records starts any more, running ones are awaited.
+    Draining(Vec<TopicPartition>),
+    /// A partition was given up.
+    Released {
+        /// The partition.
+        tp: TopicPartition,
+        /// Whether all of its running records had ended and were committed; if not, its next owner
+        /// repeats some.
+        is_clean: bool,
+    },
+    /// These were taken away at once: their running records were cancelled, and their next owners
+    /// repeat what was not committed.
+    Lost(Vec<TopicPartition>),
+    /// A partition goes on elsewhere, because its position no longer existed.
+    Reset {
+        /// The partition.
+        tp: TopicPartition,
+        /// Where it stood.
+        from: Position,
+        /// Where it goes on.
+        to: Position,
+    },
+}
+
+impl OwnershipEvent {
+    /// What of the router's events is one.
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        Some(match event {
+            Event::Gained(tps) => Self::Gained(tps.clone()),
+            Event::Draining(tps) if !tps.is_empty() => Self::Draining(tps.clone()),
+            Event::Released { tp, is_clean } => {
+                Self::Released { tp: tp.clone(), is_clean: *is_clean }
+            }
+            Event::Lost { tps, .. } => Self::Lost(tps.clone()),
+            Event::OffsetReset { tp, from, to } => {
+                Self::Reset { tp: tp.clone(), from: *from, to: *to }
+            }
+            Event::Draining(_)
+            | Event::Started { .. }
+            | Event::PartitionFailed { .. }
+            | Event::Committed { .. }
+            | Event::Group(_) => return None,
+        })
+    }
+}
+
+/// Hears of every event, in order.
+#[derive(Clone)]
+pub(super) struct Listener(pub(super) Arc<dyn Fn(&OwnershipEvent) + Send + Sync>);
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
+/// A listener and what it is to hear. It is called on the data plane: one that takes its time holds
+/// up records, never heartbeats.
+#[derive(Debug)]
+pub(super) struct Hearing {
+    pub(super) listener: Option<Listener>,
+    pub(super) events: link::Receiver<OwnershipEvent>,
+}
+
+impl Hearing {
+    /// Tells what has happened since the last call.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(event)) = self.events.poll_recv(cx) {
+            if let Some(Listener(tell)) = &self.listener {
+                tell(&event);
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Which topics do patterns mean?
+
+use std::sync::Arc;
+
+use forebay_core::ownership::member::Matches;
+use forebay_protocol::types::TopicName;
+use regex_lite::Regex;
+
+use crate::config::ConfigError;
+
+/// Patterns of topics: those that any of the first match, and none of the others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Patterns {
+    allowed: Vec<Regex>,
+    blocked: Vec<Regex>,
+    /// Topics by name, beside the patterns.
+    named: Vec<TopicName>,
+}
+
+/// Whether a pattern lets topics in or keeps them out.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Side {
+    Allowed,
+    Blocked,
+}
+
+impl Patterns {
+    pub(super) fn add(&mut self, side: Side, pattern: &str) -> Result<(), ConfigError> {
+        const EXPECTED: &str = "a regular expression that matches whole topic names, as orders-.*";
+        // A pattern means the whole name, as Java's does.
+        let whole = Regex::new(&format!("^(?:{pattern})$"));
+        let whole = whole.map_err(|_| ConfigError::new("pattern", pattern, EXPECTED))?;
+        match side {
+            Side::Allowed => self.allowed.push(whole),
+            Side::Blocked => self.blocked.push(whole),
+        }
+        Ok(())
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.allowed.is_empty() && self.blocked.is_empty()
+    }
+
+    /// With these topics too, whatever the patterns say.
+    pub(super) fn with(mut self, named: impl IntoIterator<Item = TopicName>) -> Arc<Self> {
+        self.named.extend(named);
+        Arc::new(self)
+    }
+}
+
+impl Matches for Patterns {
+    fn wants(&self, topic: &str) -> bool {
+        let any = |all: &[Regex]| all.iter().any(|it| it.is_match(topic));
+        let is_named = self.named.iter().any(|it| it.as_str() == topic);
+        is_named || (any(&self.allowed) && !any(&self.blocked))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_means_whole_names_and_a_blocked_one_wins() {
+        let mut patterns = Patterns::default();
+        patterns.add(Side::Allowed, "orders|bills-.*").unwrap();
+        patterns.add(Side::Blocked, ".*-test").unwrap();
+        let patterns = patterns.with(["x-test".into()]);
+        let wanted = ["orders", "bills-eu", "x-test"];
+        let unwanted = ["orders-1", "my-orders", "bills-eu-test"];
+        assert!(wanted.iter().all(|topic| patterns.wants(topic)));
+        assert!(!unwanted.iter().any(|topic| patterns.wants(topic)));
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_refused() {
+        let refused = Patterns::default().add(Side::Allowed, "orders-(").unwrap_err();
+        assert!(refused.to_string().starts_with("pattern is"), "{refused}");
+    }
+}
