@@ -17,6 +17,7 @@ fn update(id: u8, leader: Option<i32>, epoch: i32) -> Update {
         controller: None,
         brokers: BTreeMap::from([(BrokerId(1), address(1)), (BrokerId(2), address(2))]),
         topics: BTreeMap::from([(TOPIC.into(), topic)]),
+        is_whole: false,
     }
 }
 
@@ -73,4 +74,15 @@ fn a_hint_counts_only_when_it_is_newer_and_its_broker_has_an_address() {
     assert_eq!(picture.with_hint(&tp, &hint(3, 6, None)), None);
     let next = picture.with_hint(&tp, &hint(3, 6, Some(address(3)))).unwrap();
     assert_eq!(leader_of(&next), Some((3, 6)));
+}
+
+#[test]
+fn a_topic_that_is_missing_among_all_of_them_does_not_exist() {
+    let topic = |name: &str| (TopicName::from(name), Topic::default());
+    let both = Update { topics: [topic("a"), topic("b")].into(), ..Update::default() };
+    let known = Metadata::default().merge(both);
+    let one = |is_whole| Update { topics: [topic("a")].into(), is_whole, ..Update::default() };
+    let errors = |it: &Metadata| [it.topics["a"].error, it.topics["b"].error];
+    assert_eq!(errors(&known.merge(one(false))), [0, 0]);
+    assert_eq!(errors(&known.merge(one(true))), [0, 3]);
 }
