@@ -2,21 +2,28 @@
 //
 //   java -cp … Exchange.java write BOOTSTRAP TOPIC CODEC COUNT    writes records 0 to COUNT - 1
 //   java -cp … Exchange.java read BOOTSTRAP TOPIC COUNT           prints COUNT records of partition 0
+//   java -cp … Exchange.java transact BOOTSTRAP TOPIC COUNT       COUNT transactions of ten records
+//   java -cp … Exchange.java limit BOOTSTRAP CLIENT RATE          so many bytes a second for a client
 //
 // A record i has the key "key-i", the value "value-i" and the header "from" = "java"; it is printed
-// as offset|key|value|header=value,header=value.
+// as offset|key|value|header=value,header=value. Of ten transactions the fifth is aborted; record j of
+// transaction i has the value "java-i-j".
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Properties;
 import java.util.StringJoiner;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
@@ -26,6 +33,10 @@ public class Exchange {
             write(words[1], words[2], words[3], Integer.parseInt(words[4]));
         } else if (words.length == 4 && words[0].equals("read")) {
             read(words[1], words[2], Integer.parseInt(words[3]));
+        } else if (words.length == 4 && words[0].equals("transact")) {
+            transact(words[1], words[2], Integer.parseInt(words[3]));
+        } else if (words.length == 4 && words[0].equals("limit")) {
+            limit(words[1], words[2], Double.parseDouble(words[3]));
         } else {
             System.err.println("usage: write BOOTSTRAP TOPIC CODEC COUNT | read BOOTSTRAP TOPIC COUNT");
             System.exit(2);
@@ -53,6 +64,40 @@ public class Exchange {
                     }
                 });
             }
+        }
+    }
+
+    static void transact(String bootstrap, String topic, int count) throws Exception {
+        Properties config = new Properties();
+        config.put("bootstrap.servers", bootstrap);
+        config.put("transactional.id", "java-" + topic);
+        StringSerializer text = new StringSerializer();
+        try (KafkaProducer<String, String> producer = new KafkaProducer<>(config, text, text)) {
+            producer.initTransactions();
+            for (int i = 0; i < count; i++) {
+                producer.beginTransaction();
+                for (int j = 0; j < 10; j++) {
+                    String value = "java-" + i + "-" + j;
+                    producer.send(new ProducerRecord<>(topic, 0, "key-" + j, value));
+                }
+                // Else an abort would drop what was never written.
+                producer.flush();
+                if (i % 10 == 4) {
+                    producer.abortTransaction();
+                } else {
+                    producer.commitTransaction();
+                }
+            }
+        }
+    }
+
+    static void limit(String bootstrap, String client, double rate) throws Exception {
+        Properties config = new Properties();
+        config.put("bootstrap.servers", bootstrap);
+        ClientQuotaEntity entity = new ClientQuotaEntity(Map.of(ClientQuotaEntity.CLIENT_ID, client));
+        ClientQuotaAlteration.Op op = new ClientQuotaAlteration.Op("consumer_byte_rate", rate);
+        try (Admin admin = Admin.create(config)) {
+            admin.alterClientQuotas(List.of(new ClientQuotaAlteration(entity, List.of(op)))).all().get();
         }
     }
 

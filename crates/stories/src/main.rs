@@ -5,6 +5,7 @@
 mod member;
 mod ours;
 mod peer;
+mod proxy;
 mod reader;
 mod report;
 mod runner;

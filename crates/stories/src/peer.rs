@@ -6,6 +6,7 @@ mod kcat;
 use std::io;
 use std::process::{Output, Stdio};
 
+use kcat::TransactionEnd;
 use tokio::process::Command;
 
 use crate::stage::Stage;
@@ -76,6 +77,34 @@ impl Peer {
         match self {
             Self::Java(java) => java.write(to, codec, count).await,
             Self::Librdkafka => kcat::write(to, codec, count).await,
+        }
+    }
+
+    /// Writes so many transactions of ten records, of which the fifth of ten is aborted; record j of
+    /// transaction i has the value `name-i-j`.
+    pub(crate) async fn transact(&self, to: Topic<'_>, count: u32) -> Result<(), Ending> {
+        if let Self::Java(java) = self {
+            return java.transact(to, count).await;
+        }
+        for i in 0..count {
+            let values: Vec<String> = (0..10).map(|j| format!("{}-{i}-{j}", self.name())).collect();
+            let is_aborted = i % 10 == 4;
+            let end = if is_aborted { TransactionEnd::Abort } else { TransactionEnd::Commit };
+            kcat::transact(to, &values, end).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets whoever reads under this client id have so many bytes a second.
+    pub(crate) async fn limit(
+        &self,
+        bootstrap: &str,
+        client: &str,
+        rate: u32,
+    ) -> Result<(), Ending> {
+        match self {
+            Self::Java(java) => java.limit(bootstrap, client, rate).await,
+            Self::Librdkafka => Ok(()),
         }
     }
 

@@ -3,6 +3,7 @@
 mod administer;
 mod cold_start;
 mod command_line;
+mod compacted;
 mod corrupt_batch;
 mod every_codec;
 mod exchange;
@@ -12,9 +13,12 @@ mod large_records;
 mod leader_fails;
 mod out_of_range;
 mod partitions_added;
+mod quota;
 mod recreated;
 mod resume;
+mod silent_drop;
 mod slow_partition;
+mod transactions;
 
 use std::process::ExitCode;
 
@@ -36,6 +40,10 @@ pub(crate) const STORIES: &[&Story] = &[
     &partitions_added::STORY,
     &huge_record::STORY,
     &corrupt_batch::STORY,
+    &transactions::STORY,
+    &compacted::STORY,
+    &quota::STORY,
+    &silent_drop::STORY,
     &cold_start::STORY,
     &leader_fails::MOVES,
     &leader_fails::KILLED,

@@ -16,6 +16,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/java");
 const JDK: &str = "openjdk-17-jdk-headless";
 const PRODUCER: Tool = Tool { what: "the Java producer", program: "java", package: JDK };
 const CONSUMER: Tool = Tool { what: "the Java consumer", program: "java", package: JDK };
+const ADMIN: Tool = Tool { what: "the Java admin client", program: "java", package: JDK };
 const MAVEN: Tool = Tool { what: "Maven", program: "mvn", package: "maven" };
 
 /// Kafka's client of one release.
@@ -72,6 +73,25 @@ impl Java {
         command.args([topic.bootstrap, topic.name, name, how]);
         command.stderr(std::process::Stdio::null());
         command
+    }
+
+    /// So many transactions of ten records.
+    pub(crate) async fn transact(&self, to: Topic<'_>, count: u32) -> Result<(), Ending> {
+        let mut command = self.exchange();
+        command.args(["transact", to.bootstrap, to.name, &count.to_string()]);
+        run(&mut command, &PRODUCER).await.map(drop)
+    }
+
+    /// So many bytes a second for who reads under this client id.
+    pub(crate) async fn limit(
+        &self,
+        bootstrap: &str,
+        client: &str,
+        rate: u32,
+    ) -> Result<(), Ending> {
+        let mut command = self.exchange();
+        command.args(["limit", bootstrap, client, &rate.to_string()]);
+        run(&mut command, &ADMIN).await.map(drop)
     }
 
     fn exchange(&self) -> Command {

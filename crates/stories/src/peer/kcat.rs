@@ -13,6 +13,8 @@ use crate::story::Ending;
 
 const KCAT: Tool = Tool { what: "kcat", program: "kcat", package: "kcat" };
 
+const KILL: Tool = Tool { what: "kill", program: "kill", package: "procps" };
+
 pub(crate) async fn write(to: Topic<'_>, codec: Codec, count: u32) -> Result<(), Ending> {
     let io = |source| KCAT.fault(source);
     let mut command = kcat(to);
@@ -23,6 +25,49 @@ pub(crate) async fn write(to: Topic<'_>, codec: Codec, count: u32) -> Result<(),
         stdin.write_all(records(count).as_bytes()).await.map_err(io)?;
     }
     judge(child.wait_with_output().await.map_err(io)?, &KCAT).map(drop)
+}
+
+/// One transaction with these values. kcat commits at the end of its input and aborts at a signal.
+/// It reads its input a megabyte at a time: values of an aborted one are padded with spaces, so that
+/// most of them are written before the signal.
+pub(crate) async fn transact(
+    to: Topic<'_>,
+    values: &[String],
+    end: TransactionEnd,
+) -> Result<(), Ending> {
+    let io = |source| KCAT.fault(source);
+    let mut command = kcat(to);
+    let id = format!("transactional.id=kcat-{}", to.name);
+    command.args(["-P", "-X", &id, "-X", "linger.ms=1"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().map_err(io)?;
+    let Some(mut stdin) = child.stdin.take() else { return Ok(()) };
+    let width = if end == TransactionEnd::Abort { PADDED } else { 0 };
+    let line = |text: String, value: &String| text + value + &" ".repeat(width) + "\n";
+    let text = values.iter().fold(String::new(), line);
+    stdin.write_all(text.as_bytes()).await.map_err(io)?;
+    stdin.flush().await.map_err(io)?;
+    if end == TransactionEnd::Abort {
+        // Until they are written: what never left needs no abort.
+        tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+        let pid = child.id().unwrap_or_default().to_string();
+        run(Command::new("kill").args(["-INT", &pid]), &KILL).await?;
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    drop(stdin);
+    let output = child.wait_with_output().await.map_err(io)?;
+    let has_aborted = end == TransactionEnd::Abort;
+    if has_aborted { Ok(()) } else { judge(output, &KCAT).map(drop) }
+}
+
+/// Spaces behind a value of an aborted transaction.
+const PADDED: usize = 300_000;
+
+/// How a transaction ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum TransactionEnd {
+    Commit,
+    Abort,
 }
 
 /// The reader checks our checksums too, which it would not by itself.
