@@ -91,7 +91,7 @@ pub(crate) const CRATES: &[Arrows] = &[
     Arrows {
         package: "forebay-broker",
         ours: &["forebay-protocol"],
-        ours_in_tests: &[],
+        ours_in_tests: &["minotaur"],
         // A fake must not share the client's mistakes.
         never: &["forebay", "forebay-core"],
     },

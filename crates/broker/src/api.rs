@@ -88,7 +88,9 @@ pub(crate) fn answer(
         ApiKey::Metadata => with(cluster, call, reader, metadata::metadata),
         ApiKey::OffsetCommit => with(cluster, call, reader, offset_commit::offset_commit),
         ApiKey::OffsetFetch => with(cluster, call, reader, offset_fetch::offset_fetch),
-        ApiKey::FindCoordinator => with(cluster, call, reader, find_coordinator::find_coordinator),
+        ApiKey::FindCoordinator => {
+            find_coordinator::find_coordinator(cluster, call, &decode(call, reader)?)
+        }
         ApiKey::JoinGroup => join_group::join_group(cluster, call, reader),
         ApiKey::SyncGroup => sync_group::sync_group(cluster, call, reader),
         ApiKey::Heartbeat => with(cluster, call, reader, heartbeat::heartbeat),

@@ -158,6 +158,8 @@ pub struct Refusal {
 /// Who refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum By {
+    /// The bytes are not even one batch of format v2.
+    Shape,
     Node,
     Log,
 }
@@ -165,6 +167,11 @@ pub(crate) enum By {
 impl Refusal {
     pub(crate) fn new(code: ErrorCode, why: impl Into<String>) -> Self {
         Self { code, why: why.into(), by: By::Node, records: Vec::new() }
+    }
+
+    fn by_shape(mut self) -> Self {
+        self.by = By::Shape;
+        self
     }
 
     pub(crate) fn by_log(mut self) -> Self {
@@ -180,6 +187,15 @@ pub(crate) struct Rules {
     pub(crate) max_message_bytes: usize,
     /// Whether every record needs a key.
     pub(crate) keys: Keys,
+    /// Whether a batch may leave offsets out.
+    pub(crate) holes: Holes,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Holes {
+    Refused,
+    /// As 0.11 did.
+    Allowed,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -191,7 +207,7 @@ pub(crate) enum Keys {
 /// Checks what a producer sent for one partition: exactly one batch of format v2, whole, with a
 /// right checksum and with records that are what its head says.
 pub(crate) fn check(bytes: &Bytes, rules: Rules) -> Result<Head, Refusal> {
-    let invalid = |why: &str| Refusal::new(ErrorCode::INVALID_RECORD, why);
+    let invalid = |why: &str| Refusal::new(ErrorCode::INVALID_RECORD, why).by_shape();
     if bytes.get(16).is_some_and(|magic| *magic < 2) {
         return Err(invalid("the batch has an old format: Produce v3 and later carry format v2"));
     }
@@ -213,10 +229,11 @@ pub(crate) fn check(bytes: &Bytes, rules: Rules) -> Result<Head, Refusal> {
     }
     check_sum(bytes, &head)?;
     if head.is_control() {
-        return Err(invalid("clients may not write control batches"));
+        let why = "clients may not write control batches";
+        return Err(Refusal::new(ErrorCode::INVALID_RECORD, why));
     }
-    check_counts(&head).map_err(Refusal::by_log)?;
-    check_records(bytes, &head, rules.keys).map_err(Refusal::by_log)?;
+    check_counts(&head, rules.holes).map_err(Refusal::by_log)?;
+    check_records(bytes, &head, rules).map_err(Refusal::by_log)?;
     Ok(head)
 }
 
@@ -230,12 +247,13 @@ pub(crate) fn check_sum(bytes: &[u8], head: &Head) -> Result<(), Refusal> {
     Err(Refusal::new(ErrorCode::CORRUPT_MESSAGE, why))
 }
 
-fn check_counts(head: &Head) -> Result<(), Refusal> {
+fn check_counts(head: &Head, holes: Holes) -> Result<(), Refusal> {
     let invalid = |why: &str| Err(Refusal::new(ErrorCode::INVALID_RECORD, why));
     if head.record_count <= 0 {
         return invalid("the batch has no records");
     }
-    if head.last_offset_delta != head.record_count.saturating_sub(1) {
+    let is_dense = head.last_offset_delta == head.record_count.saturating_sub(1);
+    if holes == Holes::Refused && !is_dense {
         return invalid(
             "a producer's batch has no holes: its last offset delta is its count less 1",
         );
@@ -249,13 +267,13 @@ fn check_counts(head: &Head) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_records(bytes: &Bytes, head: &Head, keys: Keys) -> Result<(), Refusal> {
+fn check_records(bytes: &Bytes, head: &Head, rules: Rules) -> Result<(), Refusal> {
     let mut next = 0;
     let mut out_of_order = false;
     let mut keyless = Vec::new();
     walk(bytes, head, |record| {
-        out_of_order |= record.offset_delta != next;
-        if keys == Keys::Required && record.key.is_none() {
+        out_of_order |= rules.holes == Holes::Refused && record.offset_delta != next;
+        if rules.keys == Keys::Required && record.key.is_none() {
             keyless.push(next);
         }
         next += 1;

@@ -101,6 +101,9 @@ pub enum BadRequest {
         /// The newest offered.
         max: i16,
     },
+    /// Releases up to 1.1 hang up on what their successors answer with a code.
+    #[error("{0}; this release hangs up on that")]
+    Refused(String),
     /// The answer could not be written: a defect of this broker.
     #[error("the answer could not be written: {0}")]
     Answer(#[from] forebay_protocol::wire::EncodeError),

@@ -55,14 +55,12 @@
 //!
 //! There is one copy of each log, so that a change of leader loses nothing unless
 //! [`Cluster::truncate`] says so; a fetch is served by leaders alone; nothing is deleted by age.
-//! Where a batch is malformed Kafka 0.11 hangs up; this broker answers with a code whatever it poses
-//! as. Groups have committed offsets and, for tests, members by name ([`Cluster::join_member`]); they do
-//! not rebalance yet.
+//!
+//! All else is held against Kafka itself: 170 questions went to a real 4.4.0 and a real 0.11.0.3,
+//! and this broker, posing as each, gives the same answers, hang-ups included
+//! (`tests/conformance`, whose goldens the real ones write and win).
 //!
 //! # Checks outside of the tests
-//!
-//! `cargo run -p forebay-broker --example compare -- HOST:PORT` asks a real broker and this one the
-//! same hundred questions and prints where the answers differ: nowhere with Kafka 4.4.0.
 //!
 //! `cargo run -p forebay-broker --example serve` serves on port 9092; then, for one,
 //! `kcat -b 127.0.0.1:9092 -t t -P` and `-C` write and read. Not part of the tests.

@@ -299,6 +299,11 @@ impl Log {
         }
     }
 
+    /// Whether a producer's sequence numbers are known.
+    pub(crate) fn knows_producer(&self, id: i64) -> bool {
+        self.producers.knows(id)
+    }
+
     /// Forgets all producers, as brokers did when their last records were deleted.
     pub(crate) fn forget_producers(&mut self) {
         self.producers = Producers::default();

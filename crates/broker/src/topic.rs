@@ -51,6 +51,9 @@ pub(crate) const TOPIC_CONFIGS: [(&str, &str); 8] = [
     ("segment.bytes", "1073741824"),
 ];
 
+/// The settings of [`TOPIC_CONFIGS`] that are lists; elsewhere text that is no number.
+pub(crate) const LISTS: [&str; 1] = ["cleanup.policy"];
+
 /// Settings that Kafka's topics have too, and that have no effect here.
 pub(crate) const OTHER_CONFIGS: [&str; 29] = [
     "compression.gzip.level",

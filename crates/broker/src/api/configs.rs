@@ -16,11 +16,13 @@ use forebay_protocol::messages::{
     IncrementalAlterConfigsResponse,
 };
 
+use forebay_protocol::types::BrokerId;
+
 use crate::batch::Refusal;
 use crate::cluster::Cluster;
 use crate::code::ErrorCode;
 use crate::connection::Call;
-use crate::topic::{OTHER_CONFIGS, TOPIC_CONFIGS, Topic, TopicRef, default_config};
+use crate::topic::{LISTS, OTHER_CONFIGS, TOPIC_CONFIGS, Topic, TopicRef, default_config};
 
 pub(super) const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -86,6 +88,11 @@ fn rows(
             Ok(names.map(|name| topic_row(call, topic, name)).collect())
         }
         BROKER => {
+            let id = asked.resource_name.parse().map(BrokerId);
+            if !id.is_ok_and(|id| cluster.nodes.contains_key(&id)) {
+                let why = format!("there is no node {:?}", asked.resource_name.as_str());
+                return Err(Refusal::new(ErrorCode::INVALID_REQUEST, why));
+            }
             let known = BROKER_CONFIGS.iter().filter(|(name, _)| wanted(name));
             Ok(known.map(|(name, value)| row(call, (name, value), DEFAULT)).collect())
         }
@@ -94,6 +101,10 @@ fn rows(
 }
 
 fn topic<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Topic, Refusal> {
+    if !crate::control::is_topic_name(name) {
+        let why = format!("{name:?} is no topic name");
+        return Err(Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, why));
+    }
     let missing = || Cluster::no_partition(&TopicRef::Name(name.to_owned()));
     cluster.topics.get(name).ok_or_else(missing)
 }
@@ -120,7 +131,27 @@ fn row(call: &Call, (name, value): (&str, &str), source: i8) -> DescribeConfigsR
     } else {
         row.config_source = source;
     }
+    if call.version >= 3 {
+        row.config_type = kind(name);
+        row.documentation = None;
+    }
     row
+}
+
+/// Kafka's number for the type of a setting.
+fn kind(name: &str) -> i8 {
+    const BOOLEAN: i8 = 1;
+    const STRING: i8 = 2;
+    const INT: i8 = 3;
+    const LONG: i8 = 5;
+    const LIST: i8 = 7;
+    match name {
+        "auto.create.topics.enable" => BOOLEAN,
+        "compression.type" | "message.timestamp.type" => STRING,
+        "connections.max.idle.ms" | "retention.bytes" | "retention.ms" => LONG,
+        name if LISTS.contains(&name) => LIST,
+        _ => INT,
+    }
 }
 
 pub(super) fn alter(
@@ -151,6 +182,8 @@ pub(super) fn alter(
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
 
 fn check_all(cluster: &Cluster, call: &Call, asked: &AlterConfigsResource) -> Result<(), Refusal> {
     if let Some(code) = call.forced() {
@@ -164,9 +197,14 @@ fn check_all(cluster: &Cluster, call: &Call, asked: &AlterConfigsResource) -> Re
         match *config_operation {
             SET => check(name, value.as_deref()),
             DELETE => check(name, None),
+            APPEND | SUBTRACT if LISTS.contains(&name.as_str()) => check(name, value.as_deref()),
+            APPEND | SUBTRACT => {
+                let why = format!("{name} is no list: nothing can be added or taken away");
+                Err(Refusal::new(ErrorCode::INVALID_CONFIG, why))
+            }
             other => {
-                let why = format!("operation {other} on {name}: 0 (set) and 1 (delete) are done");
-                Err(Refusal::new(ErrorCode::INVALID_REQUEST, why))
+                let why = format!("operation {other} on {name}: 0 to 3 are all there are");
+                Err(Refusal::new(ErrorCode::UNKNOWN_SERVER_ERROR, why))
             }
         }
     })
@@ -174,13 +212,19 @@ fn check_all(cluster: &Cluster, call: &Call, asked: &AlterConfigsResource) -> Re
 
 fn set_all(cluster: &mut Cluster, asked: &AlterConfigsResource) {
     let Some(topic) = cluster.topics.get_mut(&asked.resource_name) else { return };
-    for config in &asked.configs {
-        match config.value.as_deref() {
-            Some(value) if config.config_operation == SET => {
-                topic.configs.insert(config.name.as_str().to_owned(), value.to_owned());
+    for AlterableConfig { name, config_operation, value } in &asked.configs {
+        let value = value.as_deref().unwrap_or_default();
+        let items = topic.config(name).split(',').map(str::trim);
+        let next = match *config_operation {
+            SET => value.to_owned(),
+            APPEND => items.chain([value]).collect::<Vec<_>>().join(","),
+            SUBTRACT => items.filter(|item| *item != value).collect::<Vec<_>>().join(","),
+            _ => {
+                topic.configs.remove(name.as_str());
+                continue;
             }
-            _ => drop(topic.configs.remove(config.name.as_str())),
-        }
+        };
+        topic.configs.insert(name.as_str().to_owned(), next);
     }
 }
 

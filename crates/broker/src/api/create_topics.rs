@@ -12,6 +12,7 @@ use crate::batch::Refusal;
 use crate::cluster::Cluster;
 use crate::code::ErrorCode;
 use crate::connection::Call;
+use crate::versions::Release;
 
 /// How a request is to be carried out.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -80,7 +81,13 @@ fn create(
     });
     cluster.may_create(&asked.name, partitions, replication)?;
     for config in &asked.configs {
-        super::configs::check(&config.name, config.value.as_deref())?;
+        super::configs::check(&config.name, config.value.as_deref()).map_err(|refusal| {
+            // The first release knew the name and fell over the value.
+            let knows = super::configs::check(&config.name, None).is_ok();
+            let falls = knows && cluster.options.release == Release::V0_11;
+            let code = if falls { ErrorCode::UNKNOWN_SERVER_ERROR } else { refusal.code };
+            Refusal { code, ..refusal }
+        })?;
     }
     if mode == Mode::Validate {
         return Ok((Uuid::ZERO, partitions, replication));

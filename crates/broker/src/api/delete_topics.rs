@@ -7,8 +7,10 @@ use forebay_protocol::wire::Str;
 
 use crate::batch::Refusal;
 use crate::cluster::Cluster;
+use crate::code::ErrorCode;
 use crate::connection::Call;
 use crate::topic::TopicRef;
+use crate::versions::Release;
 
 pub(super) fn delete_topics(
     cluster: &mut Cluster,
@@ -18,8 +20,33 @@ pub(super) fn delete_topics(
     let by_name = request.topic_names.into_iter().map(|name| (Some(name), Uuid::ZERO));
     let either = request.topics.into_iter().map(|topic| (topic.name, topic.topic_id));
     let asked: Vec<_> = by_name.chain(either).collect();
-    let responses = asked.into_iter().map(|(name, id)| result(cluster, call, name, id)).collect();
+    let responses = once_each(cluster, asked)
+        .into_iter()
+        .map(|(name, id, is_double)| {
+            if !is_double {
+                return result(cluster, call, name, id);
+            }
+            DeletableTopicResult {
+                name,
+                topic_id: id,
+                error_code: ErrorCode::INVALID_REQUEST.0,
+                error_message: Some("the topic is named twice".into()),
+            }
+        })
+        .collect();
     DeleteTopicsResponse { throttle_time_ms: call.throttle(), responses }
+}
+
+/// Each topic once, and whether it was named more often: the first releases took that for once.
+fn once_each(cluster: &Cluster, asked: Vec<(Option<Str>, Uuid)>) -> Vec<(Option<Str>, Uuid, bool)> {
+    let mut rows: Vec<(Option<Str>, Uuid, bool)> = Vec::new();
+    for (name, id) in asked {
+        match rows.iter_mut().find(|row| row.0 == name && row.1 == id) {
+            Some(row) => row.2 = cluster.options.release > Release::V1_1,
+            None => rows.push((name, id, false)),
+        }
+    }
+    rows
 }
 
 fn result(cluster: &mut Cluster, call: &Call, name: Option<Str>, id: Uuid) -> DeletableTopicResult {

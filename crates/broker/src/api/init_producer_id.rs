@@ -53,5 +53,9 @@ fn init(
     if cluster.coordinator_of(id) != Some(call.node) {
         return Err(ErrorCode::NOT_COORDINATOR);
     }
+    // Kafka's default of `transaction.max.timeout.ms`.
+    if timeout.is_zero() || timeout > Duration::from_mins(15) {
+        return Err(ErrorCode::INVALID_TRANSACTION_TIMEOUT);
+    }
     cluster.begin_producer(id, had, timeout)
 }

@@ -16,6 +16,7 @@ use crate::cluster::{Cluster, Node, NodeState};
 use crate::code::ErrorCode;
 use crate::connection::Call;
 use crate::topic::{Partition, Topic, TopicRef};
+use crate::versions::Release;
 
 pub(super) fn metadata(
     cluster: &mut Cluster,
@@ -88,13 +89,15 @@ fn one(
     let found = cluster.topics.name_of(&topic).and_then(|name| {
         cluster.topics.get(name).map(|topic| described(cluster, call, name, topic))
     });
-    found.unwrap_or_else(|| failed(call.version, asked, missing(&topic)))
+    found.unwrap_or_else(|| failed(call.version, asked, missing(&topic, cluster.options.release)))
 }
 
-fn missing(topic: &TopicRef) -> ErrorCode {
+fn missing(topic: &TopicRef, release: Release) -> ErrorCode {
     match topic {
         TopicRef::Id(_) => ErrorCode::UNKNOWN_TOPIC_ID,
-        TopicRef::Name(name) if !crate::control::is_topic_name(name) => {
+        TopicRef::Name(name)
+            if release > Release::V0_11 && !crate::control::is_topic_name(name) =>
+        {
             ErrorCode::INVALID_TOPIC_EXCEPTION
         }
         TopicRef::Name(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,

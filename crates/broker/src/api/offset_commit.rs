@@ -16,6 +16,7 @@ use crate::code::ErrorCode;
 use crate::connection::Call;
 use crate::group::Committed;
 use crate::topic::TopicRef;
+use crate::versions::Release;
 
 /// How long a commit's metadata may be, in bytes: Kafka's `offset.metadata.max.bytes`.
 const MAX_METADATA: usize = 4096;
@@ -78,7 +79,9 @@ fn commit(
     if let Some(code) = cluster.forced(call, &name, asked.partition_index) {
         return Err(code);
     }
-    if cluster.topics.partition(&name, asked.partition_index).is_none() {
+    // 0.11 only looked for the topic.
+    let looks = cluster.options.release > Release::V0_11;
+    if looks && cluster.topics.partition(&name, asked.partition_index).is_none() {
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
     let metadata = asked.committed_metadata.as_deref().unwrap_or_default();

@@ -14,7 +14,7 @@ use forebay_protocol::messages::{ProduceRequest, ProduceResponse};
 use forebay_protocol::types::BrokerId;
 
 use super::{Reply, encoded};
-use crate::batch::{self, By, Head, Keys, Refusal, Rules};
+use crate::batch::{self, By, Head, Holes, Keys, Refusal, Rules};
 use crate::cluster::Cluster;
 use crate::code::ErrorCode;
 use crate::connection::{BadRequest, Call};
@@ -30,6 +30,7 @@ pub(super) fn produce(
     call: &Call,
     request: &ProduceRequest,
 ) -> Result<Reply, BadRequest> {
+    hangs_up(cluster, request)?;
     let acks_known = matches!(request.acks, -1..=1);
     let mut leaders = Vec::new();
     let mut responses = Vec::with_capacity(request.topic_data.len());
@@ -65,7 +66,11 @@ fn one(
 ) -> PartitionProduceResponse {
     let place = TopicRef::of(&topic.name, topic.topic_id);
     let bytes = data.records.clone().unwrap_or_default();
-    if !transactional && Head::read(&bytes).is_some_and(|head| head.is_transactional()) {
+    let asks_for_both = cluster.options.release > Release::V0_11;
+    if asks_for_both
+        && !transactional
+        && Head::read(&bytes).is_some_and(|head| head.is_transactional())
+    {
         let why = "a transactional batch needs a request with a transactional id";
         let code = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
         return refused(data.index, &Refusal::new(code, why));
@@ -150,12 +155,16 @@ fn append(
 ) -> Result<(Appended, i64), Refusal> {
     let name = cluster.led_here(call, place, (index, -1))?;
     let topic = cluster.topics.get(&name);
-    let head = checked(topic, bytes)?;
+    let is_first = cluster.options.release == Release::V0_11;
+    let holes = if is_first { Holes::Allowed } else { Holes::Refused };
+    let head = checked(topic, bytes, holes)?;
     if head.codec() == ZSTD && call.version < 7 {
         let why = "zstd needs Produce v7 or later";
         return Err(Refusal::new(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE, why));
     }
-    if head.is_transactional() {
+    knows(cluster, (&name, index), &head)?;
+    // Since KIP-890 brokers ask the coordinator; before, whoever wrote was believed.
+    if head.is_transactional() && cluster.options.release >= Release::V3_9 {
         cluster.coordinator.may_write(&head, &name, index).map_err(|code| {
             let id = head.producer_id;
             let why = format!("no open transaction of producer {id} has this partition");
@@ -172,10 +181,44 @@ fn append(
     appended.unwrap_or_else(|| Err(Cluster::no_partition(place)))
 }
 
-fn checked(topic: Option<&Topic>, bytes: &Bytes) -> Result<Head, Refusal> {
-    let rules = topic.map_or(Rules { max_message_bytes: 0, keys: Keys::Optional }, |topic| Rules {
+/// Records that are not one batch make releases up to 1.1 hang up, whatever else is in the request.
+fn hangs_up(cluster: &Cluster, request: &ProduceRequest) -> Result<(), BadRequest> {
+    if cluster.options.release > Release::V1_1 {
+        return Ok(());
+    }
+    for data in request.topic_data.iter().flat_map(|topic| &topic.partition_data) {
+        let records = data.records.clone().unwrap_or_default();
+        if let Err(refusal) = checked(None, &records, Holes::Allowed)
+            && refusal.by == By::Shape
+        {
+            return Err(BadRequest::Refused(refusal.why));
+        }
+    }
+    Ok(())
+}
+
+/// Releases up to 1.1 do not take up a producer in the middle of its sequence numbers.
+fn knows(cluster: &Cluster, (name, index): (&str, i32), head: &Head) -> Result<(), Refusal> {
+    let code = match cluster.options.release {
+        Release::V0_11 => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+        Release::V1_1 => ErrorCode::UNKNOWN_PRODUCER_ID,
+        Release::V2_8 | Release::V3_9 | Release::V4_4 => return Ok(()),
+    };
+    let id = head.producer_id;
+    let known = cluster.topics.partition(name, index).is_none_or(|it| it.log.knows_producer(id));
+    if id < 0 || head.base_sequence == 0 || known {
+        return Ok(());
+    }
+    let why = format!("nothing is known of producer {id}, which begins at {}", head.base_sequence);
+    Err(Refusal::new(code, why).by_log())
+}
+
+fn checked(topic: Option<&Topic>, bytes: &Bytes, holes: Holes) -> Result<Head, Refusal> {
+    let anything = Rules { max_message_bytes: 0, keys: Keys::Optional, holes };
+    let rules = topic.map_or(anything, |topic| Rules {
         max_message_bytes: topic.max_message_bytes(),
         keys: if topic.is_compacted() { Keys::Required } else { Keys::Optional },
+        holes,
     });
     batch::check(bytes, rules)
 }

@@ -25,6 +25,7 @@ use crate::code::ErrorCode;
 use crate::connection::Call;
 use crate::group::Committed;
 use crate::transactions::Claim;
+use crate::versions::Release;
 
 pub(super) fn add_partitions(
     cluster: &mut Cluster,
@@ -56,14 +57,13 @@ pub(super) fn add_partitions(
     let mut codes = codes.into_iter();
     let topic = |topic: &AddPartitionsToTxnTopic| AddPartitionsToTxnTopicResult {
         name: topic.name.clone(),
-        results_by_partition: topic
-            .partitions
-            .iter()
-            .map(|partition| AddPartitionsToTxnPartitionResult {
+        results_by_partition: in_order(
+            cluster.options.release,
+            topic.partitions.iter().map(|partition| AddPartitionsToTxnPartitionResult {
                 partition_index: *partition,
                 partition_error_code: codes.next().unwrap_or_default().0,
-            })
-            .collect(),
+            }),
+        ),
     };
     let results_by_topic_v3_and_below = request.v3_and_below_topics.iter().map(topic).collect();
     AddPartitionsToTxnResponse {
@@ -71,6 +71,19 @@ pub(super) fn add_partitions(
         results_by_topic_v3_and_below,
         ..Default::default()
     }
+}
+
+/// Newer releases tell first what does not exist.
+fn in_order(
+    release: Release,
+    results: impl Iterator<Item = AddPartitionsToTxnPartitionResult>,
+) -> Vec<AddPartitionsToTxnPartitionResult> {
+    let mut results: Vec<_> = results.collect();
+    if release >= Release::V2_8 {
+        let attempted = ErrorCode::OPERATION_NOT_ATTEMPTED.0;
+        results.sort_by_key(|result| result.partition_error_code == attempted);
+    }
+    results
 }
 
 fn places(topic: &AddPartitionsToTxnTopic) -> impl Iterator<Item = (String, i32)> + '_ {

@@ -38,6 +38,11 @@ pub(super) enum Verdict {
 }
 
 impl Producers {
+    /// Whether anything is known of a producer.
+    pub(super) fn knows(&self, id: i64) -> bool {
+        self.known.contains_key(&id)
+    }
+
     /// Judges a batch by its head.
     pub(super) fn judge(&self, head: &Head) -> Result<Verdict, Refusal> {
         let Some(known) = self.known.get(&head.producer_id) else {

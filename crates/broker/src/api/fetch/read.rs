@@ -7,6 +7,7 @@ use crate::connection::Call;
 use crate::log::{EndOffset, FirstBatch, Limit, Log, Slices};
 use crate::session::{Entry, Names, Session};
 use crate::topic::{Partition, TopicRef};
+use crate::versions::Release;
 use forebay_protocol::types::BrokerId;
 
 use super::Ask;
@@ -72,6 +73,18 @@ impl Part {
         }
     }
 
+    /// Releases up to 1.1 tell the last stable offset only to those who are bound by it, and the
+    /// first one has no aborted transactions beside an error.
+    fn told_by(mut self, release: Release, isolation: Isolation) -> Self {
+        if release <= Release::V1_1 && isolation == Isolation::Uncommitted {
+            self.last_stable_offset = -1;
+        }
+        if release == Release::V0_11 && self.error != ErrorCode::NONE {
+            self.aborted = None;
+        }
+        self
+    }
+
     /// Whether a client should hear of it at once.
     pub(super) fn is_urgent(&self) -> bool {
         self.error != ErrorCode::NONE || self.diverging.is_some()
@@ -101,6 +114,7 @@ pub(super) fn gather(cluster: &mut Cluster, call: &Call, ask: &Ask) -> Gathered 
         watch(cluster, ask, &mut session, slot);
         let Some(entry) = session.entry(slot) else { continue };
         let part = one(cluster, call, (ask, session.names), (slot, entry), &room);
+        let part = part.told_by(cluster.options.release, ask.isolation);
         room.bytes = room.bytes.saturating_sub(part.slices.len);
         if part.slices.len > 0 {
             room.first = FirstBatch::Limited;

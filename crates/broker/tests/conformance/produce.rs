@@ -1,15 +1,18 @@
 //! Questions about batches and sequences.
 
-use std::time::Duration;
-
 use bytes::{Bytes, BytesMut};
 use forebay_broker::{BatchBuilder, Marker};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest};
 
-use crate::side::{Side, name, text};
+use crate::side::{Side, TIME, name, text};
 
-fn produce_to(topic: &str, partition: i32, records: Option<Bytes>, acks: i16) -> ProduceRequest {
+pub(crate) fn produce_to(
+    topic: &str,
+    partition: i32,
+    records: Option<Bytes>,
+    acks: i16,
+) -> ProduceRequest {
     let data = PartitionProduceData::default().with_index(partition).with_records(records);
     let topic = TopicProduceData::default().with_name(name(topic)).with_partition_data(vec![data]);
     ProduceRequest::default()
@@ -25,7 +28,7 @@ fn batch(time: i64, records: i32) -> BatchBuilder {
 }
 
 pub(crate) fn produce(side: &mut Side) {
-    let time = side.time;
+    let time = TIME;
     let good = batch(time, 2).build();
     let mut flipped = BytesMut::from(good.as_ref());
     if let Some(last) = flipped.last_mut() {
@@ -49,9 +52,9 @@ pub(crate) fn produce(side: &mut Side) {
         ("produce too much", "t", 0, Some(large), -1),
         (
             "produce with a hole",
-            "t",
+            "c",
             0,
-            Some(batch(time, 1).hole(2).record(None, None).build()),
+            Some(batch(time, 1).hole(2).record(Some(b"k"), None).build()),
             -1,
         ),
         ("produce a marker", "t", 0, Some(BatchBuilder::marker(time, (1, 0), Marker::Abort)), -1),
@@ -72,18 +75,13 @@ pub(crate) fn produce(side: &mut Side) {
 }
 
 pub(crate) fn sequences(side: &mut Side) {
-    let time = side.time;
+    let time = TIME;
     let init = InitProducerIdRequest::default()
         .with_transactional_id(None)
         .with_transaction_timeout_ms(5000);
     let init = init.with_producer_id((-1).into()).with_producer_epoch(-1);
-    for _ in 0..20 {
-        // A fresh broker needs a moment for its first producer.
-        if side.ask(1, &init).is_ok_and(|answer| answer.error_code == 0) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(500));
-    }
+    // A fresh broker needs a moment for its first producer.
+    side.until(1, &init, |answer| answer.error_code == 0);
     side.note("producer id", 4, &init);
     // Any id will do, and the same one keeps the records alike.
     let id = 4_242;

@@ -1,7 +1,5 @@
 //! Questions about offsets, epochs and commits.
 
-use std::time::Duration;
-
 use kafka_protocol::messages::delete_records_request::{
     DeleteRecordsPartition, DeleteRecordsTopic,
 };
@@ -19,7 +17,6 @@ use kafka_protocol::messages::{
 };
 
 use crate::fetch::fetch_of;
-use crate::now;
 use crate::side::{Side, name, text};
 
 pub(crate) fn offsets(side: &mut Side) {
@@ -77,16 +74,11 @@ pub(crate) fn offsets(side: &mut Side) {
 }
 
 pub(crate) fn groups(side: &mut Side) {
-    let group = text(&format!("g{}", now()));
+    let group = text("g");
     let find = FindCoordinatorRequest::default().with_key(group.clone());
-    for _ in 0..20 {
-        // A fresh broker needs a moment for its first group.
-        if side.ask(1, &find).is_ok_and(|answer| answer.error_code == 0) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(500));
-    }
-    std::thread::sleep(Duration::from_secs(2));
+    // A fresh broker needs a moment for its first group.
+    side.until(1, &find, |answer| answer.error_code == 0);
+    side.rest(500);
     side.note("coordinator", 3, &find);
     let commit = |topic: &str, partition, member: &str, generation, metadata: &str| {
         let partition = OffsetCommitRequestPartition::default()

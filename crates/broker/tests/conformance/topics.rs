@@ -1,7 +1,5 @@
 //! Questions about topics and partitions.
 
-use std::time::Duration;
-
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -10,6 +8,15 @@ use kafka_protocol::messages::{
 };
 
 use crate::side::{Side, name, text};
+
+/// The newest version of each API that this broker answers; those apart whose newest versions are
+/// for brokers alone, or for a feature that is not offered here (KIP-890).
+pub(crate) fn versions(side: &mut Side) {
+    for api in [0, 1, 2, 3, 8, 9, 10, 18, 19, 20, 21, 22, 23, 32, 37, 44, 60] {
+        let newest = side.newest(api);
+        side.lines.push((format!("newest version of API {api}"), newest.to_string()));
+    }
+}
 
 pub(crate) fn topics(side: &mut Side) {
     let topic = |topic: &str, partitions, replicas| {
@@ -24,6 +31,7 @@ pub(crate) fn topics(side: &mut Side) {
     let cases = [
         ("create", topic("t", 2, 1).with_configs(vec![config("max.message.bytes", "2000")])),
         ("create again", topic("t", 2, 1)),
+        ("create for transactions", topic("x", 1, 1)),
         (
             "create compacted",
             topic("c", 1, 1).with_configs(vec![config("cleanup.policy", "compact")]),
@@ -48,8 +56,8 @@ pub(crate) fn topics(side: &mut Side) {
             &CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(5000),
         );
     }
-    std::thread::sleep(Duration::from_millis(1500));
-    for topic in ["t", "nope", "a b"] {
+    side.rest(1_000);
+    for topic in ["c", "nope", "a b"] {
         let asked = MetadataRequestTopic::default().with_name(Some(name(topic)));
         let request = MetadataRequest::default()
             .with_topics(Some(vec![asked]))

@@ -1,4 +1,4 @@
-//! One broker and what it answered.
+//! One broker, asked over one connection, and what it answered.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -12,36 +12,87 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, Str
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 /// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(7);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One broker, asked over one connection.
 pub(crate) struct Side {
     stream: TcpStream,
     newest: BTreeMap<i16, i16>,
     number: i32,
+    kind: Kind,
     pub(crate) lines: Vec<(String, String)>,
-    /// The time of all records, in milliseconds since 1970.
-    pub(crate) time: i64,
 }
 
+/// Real brokers need a moment for some things.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    Real,
+    InProcess,
+}
+
+/// The time of all records, in milliseconds since 1970.
+pub(crate) const TIME: i64 = 1_700_000_000_000;
+
 impl Side {
-    pub(crate) fn connect(address: &str, time: i64) -> Outcome<Self> {
+    pub(crate) fn connect(address: &str, kind: Kind) -> Outcome<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let mut side = Self { stream, newest: BTreeMap::new(), number: 0, lines: Vec::new(), time };
+        let mut side = Self { stream, newest: BTreeMap::new(), number: 0, kind, lines: Vec::new() };
         let versions = side.ask(0, &ApiVersionsRequest::default())?;
         side.newest = versions.api_keys.iter().map(|row| (row.api_key, row.max_version)).collect();
         Ok(side)
     }
 
-    pub(crate) fn ask<R: Request>(&mut self, version: i16, request: &R) -> Outcome<R::Response> {
+    /// Waits where a real broker would not be ready.
+    pub(crate) fn rest(&self, millis: u64) {
+        if self.kind == Kind::Real {
+            std::thread::sleep(Duration::from_millis(millis));
+        }
+    }
+
+    /// The newest version that is offered; -1 for none.
+    pub(crate) fn newest(&self, api: i16) -> i16 {
+        self.newest.get(&api).copied().unwrap_or(-1)
+    }
+
+    /// The newest version up to `version`; -1 when the API is not offered.
+    fn offered<R: Request>(&self, version: i16) -> i16 {
+        version.min(self.newest(R::KEY))
+    }
+
+    /// Asks, in the newest version up to `version`, and notes nothing.
+    pub(crate) fn quietly<R: Request>(&mut self, version: i16, request: &R) -> Option<R::Response> {
+        let answer = self.ask(self.offered::<R>(version), request);
+        if answer.is_err() {
+            self.reconnect();
+        }
+        answer.ok()
+    }
+
+    /// Asks until the answer is one of a broker that is ready.
+    pub(crate) fn until<R: Request>(
+        &mut self,
+        version: i16,
+        request: &R,
+        is_ready: impl Fn(&R::Response) -> bool,
+    ) {
+        for _ in 0..40 {
+            match self.ask(self.offered::<R>(version), request) {
+                Ok(answer) if is_ready(&answer) => return,
+                Ok(_) => self.rest(250),
+                Err(_) => self.reconnect(),
+            }
+        }
+    }
+
+    fn ask<R: Request>(&mut self, version: i16, request: &R) -> Outcome<R::Response> {
         self.number += 1;
         let mut out = BytesMut::new();
         RequestHeader::default()
             .with_request_api_key(R::KEY)
             .with_request_api_version(version)
             .with_correlation_id(self.number)
-            .with_client_id(Some(text("compare")))
+            .with_client_id(Some(text("conformance")))
             .encode(&mut out, R::header_version(version))?;
         request.encode(&mut out, version)?;
         let mut frame = BytesMut::new();
@@ -77,18 +128,27 @@ impl Side {
     where
         R::Response: std::fmt::Debug,
     {
-        let version = version.min(self.newest.get(&R::KEY).copied().unwrap_or(-1));
+        let version = self.offered::<R>(version);
         let answer = if version < 0 { None } else { Some(self.ask(version, request)) };
         let (line, answer) = match answer {
             None => ("not offered".to_owned(), None),
             Some(Ok(answer)) => (masked(&format!("v{version} {answer:?}")), Some(answer)),
             Some(Err(error)) => {
                 self.reconnect();
-                (format!("v{version} no answer: {error}"), None)
+                (format!("v{version} no answer: {}", how(error.as_ref())), None)
             }
         };
         self.lines.push((name.to_owned(), line));
         answer
+    }
+}
+
+/// How an answer stayed away: the words differ from one system to the next.
+fn how(error: &(dyn std::error::Error + 'static)) -> &'static str {
+    match error.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+        Some(std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => "silence",
+        Some(_) => "the connection was closed",
+        None => "not in this version",
     }
 }
 
