@@ -1,7 +1,5 @@
 //! What every peer shares: the command line, the count of records, the line of JSON.
 
-pub mod produce;
-
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -148,6 +146,6 @@ impl Tally {
     }
 }
 
-pub(crate) fn duration(time: TimeVal) -> Duration {
+fn duration(time: TimeVal) -> Duration {
     Duration::new(time.tv_sec().unsigned_abs(), time.tv_usec() as u32 * 1000)
 }

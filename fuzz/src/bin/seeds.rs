@@ -18,6 +18,7 @@ type Input = (&'static str, Vec<u8>);
 
 fn main() -> io::Result<()> {
     frames()?;
+    lives()?;
     let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/protocol/tests/goldens");
     let files = fs::read_dir(goldens)?.map(|entry| fs::read_to_string(entry?.path()));
     for (number, text) in files.enumerate() {
@@ -46,6 +47,15 @@ fn frames() -> io::Result<()> {
     let stream = b"\0\0\0\x03one\0\0\0\0\0\0\0\x05three\0\0\x01\0rest";
     let keep = |step: u8| keep("frames", &format!("seed-{step}"), &[&[step], &stream[..]].concat());
     [0, 2, 255].into_iter().try_for_each(keep)
+}
+
+/// One life for each deed, with records before and after it.
+fn lives() -> io::Result<()> {
+    let life = |deed: u8| {
+        let deeds = [[0, 0, 5], [15, 5, 0], [deed, 255, 7], [0, 1, 5], [deed, 1, 2], [15, 50, 0]];
+        keep("lives", &format!("seed-{deed}"), &[&[deed], deeds.as_flattened()].concat())
+    };
+    (0..16).try_for_each(life)
 }
 
 /// NAME VERSION [VARIANT] HEX.

@@ -13,8 +13,11 @@
     reason = "tests may fail loudly"
 )]
 
+mod corpus;
 mod determinism;
 mod faults;
 mod hostile;
+#[path = "../../../../fuzz/src/lives.rs"]
+mod lives;
 mod tap;
 mod world;

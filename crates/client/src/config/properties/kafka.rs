@@ -152,7 +152,7 @@ pub(super) const ROWS: &[Row] = &[
     noted(
         "exclude.internal.topics",
         Clients::CONSUMER,
-        "patterns never match Kafka's own topics; name such a topic to read it",
+        "topics are named one by one; none is excluded",
     ),
     noted(
         "fetch.max.bytes",
