@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use forebay::{
-    Compression, Consumer, ConsumerBuilder, Context, Delivery, ErrorKind, OffsetReset, Order,
-    Producer, ProducerBuilder, ProducerRecord, Receipt, Record,
+    Consumer, ConsumerBuilder, Context, Delivery, ErrorKind, OffsetReset, Order, Producer,
+    ProducerBuilder, ProducerRecord, Receipt, Record,
 };
 
 use crate::peer::{Codec, Topic};
@@ -148,14 +148,7 @@ pub(crate) async fn produce(
 
 /// A producer as [`produce`] uses it.
 pub(crate) fn producer(topic: Topic<'_>, codec: Codec) -> ProducerBuilder {
-    let compression = match codec {
-        Codec::None => Compression::None,
-        Codec::Gzip => Compression::Gzip,
-        Codec::Snappy => Compression::Snappy,
-        Codec::Lz4 => Compression::Lz4,
-        Codec::Zstd => Compression::Zstd,
-    };
-    Producer::builder().bootstrap_servers(topic.bootstrap).compression(compression)
+    Producer::builder().bootstrap_servers(topic.bootstrap).compression(codec.setting())
 }
 
 /// As [`produce`], with other settings.

@@ -6,6 +6,7 @@ mod kcat;
 use std::io;
 use std::process::{Output, Stdio};
 
+use forebay::Compression;
 use kcat::TransactionEnd;
 use tokio::process::Command;
 
@@ -36,6 +37,17 @@ impl Codec {
             Self::Snappy => "snappy",
             Self::Lz4 => "lz4",
             Self::Zstd => "zstd",
+        }
+    }
+
+    /// Our setting for it.
+    pub(crate) const fn setting(self) -> Compression {
+        match self {
+            Self::None => Compression::None,
+            Self::Gzip => Compression::Gzip,
+            Self::Snappy => Compression::Snappy,
+            Self::Lz4 => Compression::Lz4,
+            Self::Zstd => Compression::Zstd,
         }
     }
 

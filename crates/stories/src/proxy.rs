@@ -1,4 +1,5 @@
-//! What does a middlebox do to connections? Bytes pass until it forgets them without a word.
+//! What stands between clients and brokers? A middlebox that forgets connections without a word, and
+//! doors whose ports lead elsewhere.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+
+use crate::story::Ending;
 
 /// Ways to brokers, one for each address that was dialled.
 #[derive(Clone, Debug)]
@@ -106,4 +109,49 @@ async fn pass(
     // Both halves are kept: closing them would tell somebody.
     std::future::pending::<()>().await;
     drop((from, to));
+}
+
+/// A port that leads to another one, and closes with all that came through it when dropped.
+#[derive(Debug)]
+pub(crate) struct Door {
+    port: u16,
+    target: watch::Sender<u16>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Door {
+    pub(crate) async fn open(to: u16) -> Result<Self, Ending> {
+        let io = |source| Ending::Io { what: "a port to listen at", source };
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(io)?;
+        let port = listener.local_addr().map_err(io)?.port();
+        let (target, leads_to) = watch::channel(to);
+        let task = tokio::spawn(async move {
+            let mut inside = tokio::task::JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let to = *leads_to.borrow();
+                inside.spawn(async move {
+                    if let Ok(mut server) = TcpStream::connect(("127.0.0.1", to)).await {
+                        // Whoever closes first has ended it.
+                        drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+                    }
+                });
+            }
+        });
+        Ok(Self { port, target, task })
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on it leads there.
+    pub(crate) fn lead_to(&self, port: u16) {
+        self.target.send_replace(port);
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }

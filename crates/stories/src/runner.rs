@@ -49,6 +49,7 @@ async fn tell(story: &Story, stage: &Stage, kafka: Kafka) -> Cell {
         Ok(Err(Ending::Client(error @ forebay::Error::NotOffered { .. }))) => {
             (Verdict::NotOffered, error.to_string())
         }
+        Ok(Err(Ending::NotOffered(what))) => (Verdict::NotOffered, what),
         Ok(Err(ending @ Ending::Missing { .. })) if kafka == Kafka::IfThere => {
             (Verdict::LeftOut, ending.to_string())
         }

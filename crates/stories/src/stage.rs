@@ -10,6 +10,7 @@ use forebay::Admin;
 use forebay::admin::NewTopic;
 use forebay::config::ClientConfig;
 
+pub(crate) use kafka::Lab;
 pub(crate) use machines::{Machines, refused};
 use tokio::sync::OnceCell;
 

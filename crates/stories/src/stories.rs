@@ -11,6 +11,8 @@ mod groups;
 mod huge_record;
 mod large_records;
 mod leader_fails;
+mod new_ports;
+mod old_formats;
 mod out_of_range;
 mod partitions_added;
 mod quota;
@@ -44,7 +46,9 @@ pub(crate) const STORIES: &[&Story] = &[
     &compacted::STORY,
     &quota::STORY,
     &silent_drop::STORY,
+    &old_formats::STORY,
     &cold_start::STORY,
+    &new_ports::STORY,
     &leader_fails::MOVES,
     &leader_fails::KILLED,
     &leader_fails::FROZEN,

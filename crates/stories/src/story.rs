@@ -32,6 +32,9 @@ pub(crate) enum Ending {
         /// What brings it on Debian and Ubuntu.
         package: &'static str,
     },
+    /// The broker lacks what the story is about: API, setting or version.
+    #[error("{0}")]
+    NotOffered(String),
     /// A client call failed.
     #[error("{0}")]
     Client(#[from] forebay::Error),

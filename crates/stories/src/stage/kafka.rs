@@ -66,12 +66,40 @@ impl Lab {
 
     /// Where a node keeps its logs.
     pub(crate) async fn data(&self, node: BrokerId) -> Result<PathBuf, Ending> {
+        Ok(self.directory().await?.join("data").join(node.to_string()))
+    }
+
+    /// Gives a stopped node another port, in place of the one that it has.
+    pub(crate) async fn set_port(&self, node: BrokerId, port: u16) -> Result<(), Ending> {
+        let file = self.directory().await?.join(node.to_string()).join("server.properties");
+        let io = |source| Ending::Io { what: "the configuration of a broker", source };
+        let text = std::fs::read_to_string(&file).map_err(io)?;
+        let line = |line: &str| match line.split_once("PLAINTEXT://") {
+            Some((key, rest)) if key.ends_with("listeners=") => {
+                let others = rest.split_once(',').map_or(String::new(), |(_, it)| format!(",{it}"));
+                format!("{key}PLAINTEXT://127.0.0.1:{port}{others}\n")
+            }
+            _ => format!("{line}\n"),
+        };
+        std::fs::write(&file, text.lines().map(line).collect::<String>()).map_err(io)
+    }
+
+    /// Starts a node without waiting for it. What is returned must live until it is up.
+    pub(crate) fn launch(&self, node: BrokerId) -> Result<tokio::process::Child, Ending> {
+        let mut command = Command::new(beside("minotaur"));
+        command.args(["start", &self.name, &node.to_string()]).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().map_err(|source| Ending::Io { what: "minotaur", source })
+    }
+
+    async fn directory(&self) -> Result<PathBuf, Ending> {
         let said = self.run(&["--output", "json", "status"]).await?;
         let clusters: Vec<ClusterStatus> = serde_json::from_str(&said)
             .map_err(|fault| Ending::Broken(format!("the status of the lab: {fault}")))?;
         let found = clusters.into_iter().find(|it| it.name == self.name);
-        let found = found.map(|it| it.directory.join("data").join(node.to_string()));
-        found.ok_or_else(|| Ending::Broken(format!("the lab knows no {}", self.name)))
+        found
+            .map(|it| it.directory)
+            .ok_or_else(|| Ending::Broken(format!("the lab knows no {}", self.name)))
     }
 
     /// One of Kafka's own programs; `{bootstrap}` and `{zookeeper}` become addresses.
