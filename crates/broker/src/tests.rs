@@ -4,6 +4,7 @@
 mod faults;
 mod fetch;
 mod groups;
+mod members;
 mod nodes;
 mod offsets;
 mod produce;
