@@ -404,7 +404,7 @@ fn a_partition_that_a_lane_leaves_out_for_no_reason_is_lent_anew_and_counted() {
 #[test]
 fn a_cursor_whose_way_back_was_lost_is_asked_for_again() {
     let (mut shard, cursor) = with_one();
-    shard.handle_returned(cursor.clone(), Returned::LeaderStale(None));
+    shard.handle_returned(cursor, Returned::LeaderStale(None));
     outputs(&mut shard);
     // The answer with the leader never came.
     let said = watch(&mut shard, 0, 100, &[]);

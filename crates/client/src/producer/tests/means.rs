@@ -38,7 +38,7 @@ async fn a_batch_too_large_for_its_broker_is_split_until_its_records_fit() {
         assert_eq!(stored(&broker, 0), 40);
         assert_eq!(room(&producer), 32 << 20);
 
-        let mut rng = forebay_core::rng::Rng::from_seed(1);
+        let mut rng = Rng::from_seed(1);
         let noise: Vec<u8> = (0..125).flat_map(|_| rng.any().to_be_bytes()).collect();
         let refused = producer.send(ProducerRecord::new(TOPIC, &noise)).await.unwrap();
         let error = refused.delivered().await.unwrap_err();
