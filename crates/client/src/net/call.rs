@@ -31,8 +31,7 @@ macro_rules! throttled {
 }
 
 throttled! {
-    ConsumerGroupDescribeResponse ConsumerGroupHeartbeatResponse DeleteGroupsResponse
-    DescribeGroupsResponse ListGroupsResponse
+    ConsumerGroupHeartbeatResponse
     AlterConfigsResponse AlterPartitionReassignmentsResponse CreatePartitionsResponse
     CreateTopicsResponse DeleteRecordsResponse DeleteTopicsResponse DescribeConfigsResponse
     DescribeLogDirsResponse ElectLeadersResponse FindCoordinatorResponse HeartbeatResponse

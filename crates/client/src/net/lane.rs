@@ -173,6 +173,10 @@ impl LaneDriver {
                 // Somebody else may have moved in there, who leads nothing that we ask for.
                 return Err(Fault::ClosedHere.into());
             }
+            if BY_ID <= self.version && !self.machine.has_ids() {
+                // Such a topic came since: a connection of an older version asks by name.
+                return Err(Fault::ClosedHere.into());
+            }
             self.machine.handle_timeout(self.setup.clock.now());
             self.give_back();
             if self.machine.has_unchecked() {
