@@ -174,8 +174,7 @@ pub(crate) async fn play(words: &[&str]) -> Result<(), Ending> {
     Ok(())
 }
 
-/// The assignor of this name.
-pub(crate) fn assignor(name: &str) -> Result<[Arc<dyn forebay::assignor::Assignor>; 1], Ending> {
+fn assignor(name: &str) -> Result<[Arc<dyn forebay::assignor::Assignor>; 1], Ending> {
     use forebay::assignor::{CooperativeSticky, Range, RoundRobin, Sticky};
     Ok(match name {
         "range" => [Arc::new(Range)],

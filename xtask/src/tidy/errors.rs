@@ -1,4 +1,5 @@
-//! Does every test that `docs/errors.md` names exist?
+//! Does every test that `docs/errors.md` names exist, and does it speak of every error that a user
+//! can see?
 
 use super::source::Source;
 
@@ -10,7 +11,60 @@ pub(crate) fn problems(texts: &[Source], sources: &[Source]) -> Vec<String> {
         return vec![format!("{TABLE}: missing; it lists bad input, our answer and its test")];
     };
     let rows = table.text.lines().enumerate().filter(|(_, line)| line.starts_with('|'));
-    rows.skip(2).filter_map(|(at, line)| row_problem(at + 1, line, sources)).collect()
+    let mut problems: Vec<String> =
+        rows.skip(2).filter_map(|(at, line)| row_problem(at + 1, line, sources)).collect();
+    let errors = sources.iter().flat_map(|source| public_errors(source));
+    let untold = errors.filter(|error| !table.text.contains(&format!("`{error}`")));
+    problems.extend(untold.map(|error| format!("{TABLE}: no row speaks of `{error}`")));
+    problems
+}
+
+/// The errors that users see under another name than where they are made.
+const RENAMED: [(&str, &str); 2] = [
+    ("crates/core/src/connection/fault.rs", "ConnectionFault"),
+    ("crates/core/src/orders.rs", "PartitionFault"),
+];
+/// Where all public errors are users'.
+const CLIENT: &str = "crates/client/src/";
+
+/// `Error::Closed`, or `ConfigError` for one without variants: what a file declares for users.
+fn public_errors(source: &Source) -> Vec<String> {
+    let renamed = RENAMED.iter().find(|(path, _)| *path == source.path).map(|(_, name)| *name);
+    if renamed.is_none() && !source.path.starts_with(CLIENT) {
+        return Vec::new();
+    }
+    let mut errors = Vec::new();
+    let mut lines = source.text.lines();
+    let mut is_error = false;
+    while let Some(line) = lines.next() {
+        if line.starts_with("#[derive(") {
+            is_error = line.contains("Error");
+        }
+        let Some((kind, name)) = declared(line).filter(|_| is_error) else { continue };
+        is_error = false;
+        let name = renamed.unwrap_or(name);
+        if kind == "struct" {
+            errors.push(name.to_owned());
+            continue;
+        }
+        let body = lines.by_ref().take_while(|line| *line != "}");
+        errors.extend(body.filter_map(variant).map(|variant| format!("{name}::{variant}")));
+    }
+    errors
+}
+
+/// `pub enum Name` or `pub struct Name`.
+fn declared(line: &str) -> Option<(&str, &str)> {
+    let (kind, rest) = line.strip_prefix("pub ")?.split_once(' ')?;
+    let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+    matches!(kind, "enum" | "struct").then_some((kind, rest.get(..end)?))
+}
+
+/// The variant that a line of an enum's body begins.
+fn variant(line: &str) -> Option<&str> {
+    let name = line.strip_prefix("    ").filter(|rest| rest.starts_with(char::is_uppercase))?;
+    let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+    name.get(..end)
 }
 
 fn row_problem(at: usize, line: &str, sources: &[Source]) -> Option<String> {

@@ -188,3 +188,22 @@ fn a_row_of_the_error_table_needs_a_test_that_exists() {
     assert_eq!(check("| a | b |"), 1);
     assert_eq!(errors::problems(&[], &[]).len(), 1);
 }
+
+#[test]
+fn the_error_table_speaks_of_every_error_that_a_user_can_see() {
+    let table =
+        Source::new("docs/errors.md", "| a | `Error::Closed`, `Panic` | c |\n|---|---|---|\n");
+    let of = |path: &str, text: &str| {
+        errors::problems(std::slice::from_ref(&table), &[Source::new(path, text)])
+    };
+    let client = "crates/client/src/error.rs";
+    let body =
+        "pub enum Error {\n    /// A.\n    Closed,\n    Late {\n        at: u8,\n    },\n}\n";
+    let derived = format!("#[derive(Debug, Error)]\n{body}");
+    assert_eq!(of(client, &derived), ["docs/errors.md: no row speaks of `Error::Late`"]);
+    assert!(of(client, &format!("#[derive(Debug)]\n{body}")).is_empty());
+    assert!(of("crates/core/src/x.rs", &derived).is_empty());
+    let renamed = of("crates/core/src/orders.rs", &derived);
+    assert_eq!(renamed.len(), 2, "under the name that users know: {renamed:?}");
+    assert!(of(client, "#[derive(Debug, Error)]\npub struct Panic(String);\n").is_empty());
+}

@@ -6,7 +6,6 @@
 mod broker;
 mod demo;
 mod ending;
-mod group;
 mod perf;
 mod program;
 mod records;

@@ -16,8 +16,10 @@
 mod corpus;
 mod determinism;
 mod faults;
+mod herd;
 mod hostile;
 #[path = "../../../../fuzz/src/lives.rs"]
 mod lives;
+mod outset;
 mod tap;
 mod world;

@@ -48,6 +48,11 @@ impl Trace {
         (heard.hash, heard.events)
     }
 
+    /// How often a connection was asked for.
+    pub fn dialled(&self) -> u64 {
+        self.heard.lock().unwrap().connections
+    }
+
     fn new_connection(&self) -> u64 {
         let mut heard = self.heard.lock().unwrap();
         heard.connections += 1;

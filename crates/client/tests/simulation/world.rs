@@ -1,6 +1,6 @@
 //! Three nodes and a topic, clients that reach them through tapped pipes, and what they saw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use forebay::{
     ClientConfig, Consumer, ConsumerConfig, ConsumerHandle, Context, OffsetReset, Producer,
     ProducerConfig, Record, TopicPartition,
 };
-use forebay_broker::{BatchBuilder, Broker, Options};
+use forebay_broker::{ApiKey, BatchBuilder, Broker, Options};
 use tokio::task::JoinHandle;
 
 use crate::tap::{Tapped, Trace};
@@ -33,7 +33,15 @@ pub fn tp(partition: i32) -> TopicPartition {
 
 impl World {
     pub fn new(seed: u64) -> Self {
-        let options = Options::default().nodes(3).seed(seed);
+        Self::with_nodes(seed, 3)
+    }
+
+    pub fn of_one_node(seed: u64) -> Self {
+        Self::with_nodes(seed, 1)
+    }
+
+    fn with_nodes(seed: u64, nodes: u16) -> Self {
+        let options = Options::default().nodes(nodes).seed(seed);
         let broker = Arc::new(Broker::builder().options(options).start_in_memory());
         broker.with(|cluster| cluster.create_topic("t", PARTITIONS).unwrap());
         Self { broker, trace: Trace::new(), seed }
@@ -73,7 +81,7 @@ impl World {
             .auto_offset_reset(OffsetReset::Earliest)
             .connector(self.connector())
             .placement(Placement::Caller)
-            .budget_bytes(16 << 20)
+            .budget_bytes(4 << 20)
             .workers(1)
             .build()
             .unwrap();
@@ -105,6 +113,15 @@ impl World {
     /// The same for all partitions.
     pub fn is_all_committed(&self) -> bool {
         (0..PARTITIONS).all(|partition| self.is_committed(partition))
+    }
+
+    /// How many clients have fetched, as far as the broker remembers.
+    pub fn fetching_clients(&self) -> usize {
+        self.broker.with(|cluster| {
+            let fetches = cluster.requests().filter(|seen| seen.api == ApiKey::Fetch);
+            let clients: BTreeSet<_> = fetches.map(|seen| seen.client_id.as_deref()).collect();
+            clients.len()
+        })
     }
 
     /// The group begins anew.

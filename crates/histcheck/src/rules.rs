@@ -1,4 +1,0 @@
-//! The rules, a function each.
-
-pub(crate) mod log;
-pub(crate) mod work;
