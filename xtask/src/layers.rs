@@ -108,6 +108,13 @@ pub(crate) const CRATES: &[Arrows] = &[
         never: &["forebay-core"],
     },
     Arrows {
+        package: "forebay-histcheck",
+        // A judge knows nobody.
+        ours: &[],
+        ours_in_tests: &[],
+        never: &["tokio"],
+    },
+    Arrows {
         package: "minotaur",
         ours: &["forebay"],
         ours_in_tests: &["forebay-broker"],

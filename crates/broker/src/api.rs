@@ -3,6 +3,7 @@
 mod alter_configs;
 mod api_versions;
 mod configs;
+mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
@@ -98,6 +99,9 @@ pub(crate) fn answer(
         ApiKey::DescribeGroups => with(cluster, call, reader, groups::describe),
         ApiKey::ListGroups => with(cluster, call, reader, groups::list),
         ApiKey::DeleteGroups => with(cluster, call, reader, groups::delete),
+        ApiKey::ConsumerGroupDescribe => {
+            with(cluster, call, reader, consumer_group_describe::consumer_group_describe)
+        }
         ApiKey::ConsumerGroupHeartbeat => {
             with(cluster, call, reader, consumer_group_heartbeat::consumer_group_heartbeat)
         }

@@ -42,7 +42,7 @@ type Row = (ApiKey, [i16; 5]);
 /// Every API that this broker answers, as the releases' own tables have them. Where Kafka 4.4 goes
 /// on with versions for brokers alone or for a feature that is not offered here (transactions of
 /// KIP-890), the row stops before them.
-const TABLE: [Row; 34] = [
+const TABLE: [Row; 35] = [
     (ApiKey::Produce, [3, 5, 9, 11, 13]),
     (ApiKey::Fetch, [5, 7, 12, 17, 18]),
     (ApiKey::ListOffsets, [2, 2, 6, 9, 11]),
@@ -55,6 +55,7 @@ const TABLE: [Row; 34] = [
     (ApiKey::LeaveGroup, [1, 1, 4, 5, 5]),
     (ApiKey::SyncGroup, [1, 1, 5, 5, 5]),
     (ApiKey::ConsumerGroupHeartbeat, [-1, -1, -1, -1, 1]),
+    (ApiKey::ConsumerGroupDescribe, [-1, -1, -1, -1, 1]),
     (ApiKey::DescribeGroups, [1, 1, 5, 5, 6]),
     (ApiKey::ListGroups, [1, 1, 4, 5, 5]),
     (ApiKey::DeleteGroups, [-1, 0, 2, 2, 2]),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-use crate::command::{broker, consume, demo, pages, perf, produce, topic};
+use crate::command::{broker, consume, demo, group, pages, perf, produce, topic};
 
 pub(crate) mod parse;
 
@@ -106,6 +106,9 @@ pub(crate) enum Command {
     /// Create, list, describe, alter and delete topics
     #[command(subcommand, after_help = topic::AFTER)]
     Topic(topic::Verb),
+    /// List, describe, reset and delete groups, and show their lag
+    #[command(subcommand, after_help = group::AFTER)]
+    Group(group::Verb),
     /// Write lines of standard input or of files as records
     ///
     /// Each line is a record, without its line feed. The command ends when all records are stored

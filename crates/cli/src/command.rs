@@ -8,6 +8,7 @@ pub(crate) mod broker;
 mod connect;
 pub(crate) mod consume;
 pub(crate) mod demo;
+pub(crate) mod group;
 mod leftovers;
 pub(crate) mod pages;
 pub(crate) mod perf;
@@ -38,6 +39,7 @@ pub(crate) fn run(arguments: Arguments, stop: Stop) -> Result<Ending, CliError> 
         Command::Demo(options) => demo::run(&options, &around),
         Command::Broker(options) => broker::run(&options, &around),
         Command::Topic(verb) => topic::run(&verb, &around),
+        Command::Group(verb) => group::run(&verb, &around),
         Command::Produce(options) => produce::run(&options, &around),
         Command::Consume(options) => consume::run(&options, &around),
         Command::Completions(options) => pages::completions(&options),

@@ -50,6 +50,19 @@ pub(crate) enum CliError {
     File { path: PathBuf, source: io::Error },
     #[error("forebay has no command {name}; forebay --help shows all")]
     NoPage { name: String },
+    #[error(
+        "group {group} has {members} live members, who would commit their own positions again; \
+         stop them first"
+    )]
+    LiveGroup { group: String, members: usize },
+    #[error(
+        "with --group, --from is beginning, end or an age; forebay group reset-offsets moves a group"
+    )]
+    PlaceInGroup,
+    #[error(
+        "there is nothing to reset: group {group} has committed nothing; name topics with --topic"
+    )]
+    NothingToReset { group: String },
     #[error("{failed} of {all} failed")]
     Some { failed: usize, all: usize },
     #[error("the broker in this process ended before its time; RUST_LOG=warn shows why")]

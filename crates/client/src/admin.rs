@@ -2,6 +2,7 @@
 
 mod configs;
 mod each;
+mod groups;
 mod leaders;
 mod nodes;
 mod offsets;
@@ -19,6 +20,7 @@ use forebay_protocol::error_code::{ErrorCode, Refresh};
 
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
 pub use each::Each;
+pub use groups::{GroupDescription, GroupListing, GroupMember};
 pub use leaders::{Elected, Election, Reassignment};
 pub use nodes::{ClusterDescription, LogDir, Node, ReplicaSize};
 pub use offsets::{CommittedOffset, ListedOffset, OffsetSpec};

@@ -79,7 +79,7 @@ impl Producer {
         let means = Means {
             batch_size: config.batch_size,
             clock,
-            spares: Spares::new(config.batch_size),
+            spares: Spares::new(config.batch_size, config.buffer_memory),
             rng: Mutex::new(rng.fork()),
         };
         let pool = Arc::new(Pool::new(means, config.buffer_memory));
@@ -342,7 +342,9 @@ impl Shared {
             () = self.clock.sleep_until(Some(deadline)) => {}
         }
         let count = metadata.borrow().topics.get(&name).map_or(0, |it| it.partitions.len());
-        let topic = self.pool.open_topic(&name, count.max(1));
+        let known = || self.pool.topic(record.topic);
+        let topic = if count == 0 { known() } else { Some(self.pool.open_topic(&name, count)) };
+        let topic = topic.ok_or(Error::UnknownTopic { topic: name })?;
         let target = target(record, &topic)?;
         Ok((topic, target))
     }

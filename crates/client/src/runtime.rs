@@ -128,12 +128,9 @@ impl Default for Validity {
 }
 
 impl Validity {
-    /// Never earlier than what was said before.
-    pub(crate) fn extend(&self, until: Instant) {
-        let before = self.nanos.swap(until.as_nanos(), Ordering::Relaxed);
-        if before != u64::MAX && until.as_nanos() < before {
-            self.nanos.fetch_max(before, Ordering::Relaxed);
-        }
+    /// Until this; also earlier than was said before, when a session turned out to be shorter.
+    pub(crate) fn set(&self, until: Instant) {
+        self.nanos.store(until.as_nanos(), Ordering::Relaxed);
     }
 
     /// Whether a record may start now.

@@ -7,7 +7,18 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// Every example, and what it says when all goes well.
-const EXAMPLES: [(&str, &[&str]); 6] = [
+const EXAMPLES: [(&str, &[&str]); 7] = [
+    (
+        "admin",
+        &[
+            "3 brokers",
+            "orders is there",
+            "INVALID_TOPIC_EXCEPTION",
+            "max.message.bytes = 2000000",
+            "retention.ms = 86400000",
+            "orders-3 ends at 0",
+        ],
+    ),
     ("consume", &["value_bytes: Some(8)", "1 records", "orders-1: committed Some(Position(1))"]),
     (
         "consumers",

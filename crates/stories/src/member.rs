@@ -174,7 +174,8 @@ pub(crate) async fn play(words: &[&str]) -> Result<(), Ending> {
     Ok(())
 }
 
-fn assignor(name: &str) -> Result<[Arc<dyn forebay::assignor::Assignor>; 1], Ending> {
+/// The assignor of this name.
+pub(crate) fn assignor(name: &str) -> Result<[Arc<dyn forebay::assignor::Assignor>; 1], Ending> {
     use forebay::assignor::{CooperativeSticky, Range, RoundRobin, Sticky};
     Ok(match name {
         "range" => [Arc::new(Range)],

@@ -127,14 +127,8 @@ impl Door {
         let (target, leads_to) = watch::channel(to);
         let task = tokio::spawn(async move {
             let mut inside = tokio::task::JoinSet::new();
-            while let Ok((mut client, _)) = listener.accept().await {
-                let to = *leads_to.borrow();
-                inside.spawn(async move {
-                    if let Ok(mut server) = TcpStream::connect(("127.0.0.1", to)).await {
-                        // Whoever closes first has ended it.
-                        drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
-                    }
-                });
+            while let Ok((client, _)) = listener.accept().await {
+                inside.spawn(lead(client, *leads_to.borrow()));
             }
         });
         Ok(Self { port, target, task })
@@ -147,6 +141,13 @@ impl Door {
     /// From now on it leads there.
     pub(crate) fn lead_to(&self, port: u16) {
         self.target.send_replace(port);
+    }
+}
+
+async fn lead(mut client: TcpStream, to: u16) {
+    if let Ok(mut server) = TcpStream::connect(("127.0.0.1", to)).await {
+        // Whoever closes first has ended it.
+        drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
     }
 }
 

@@ -11,7 +11,7 @@ use forebay::admin::NewTopic;
 use forebay::config::ClientConfig;
 
 pub(crate) use kafka::Lab;
-pub(crate) use machines::{Machines, refused};
+pub(crate) use machines::{Machines, Sign, refused};
 use tokio::sync::OnceCell;
 
 use crate::story::Ending;

@@ -1,6 +1,7 @@
 //! Table. Every story there is; each has a file of its own, whose first line is its promise.
 
 mod administer;
+mod blocked;
 mod cold_start;
 mod command_line;
 mod compacted;
@@ -35,6 +36,7 @@ pub(crate) const STORIES: &[&Story] = &[
     &resume::STORY,
     &groups::SHARED,
     &groups::MIXED,
+    &blocked::STORY,
     &slow_partition::STORY,
     &large_records::STORY,
     &out_of_range::STORY,

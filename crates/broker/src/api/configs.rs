@@ -26,6 +26,9 @@ use crate::topic::{LISTS, OTHER_CONFIGS, TOPIC_CONFIGS, Topic, TopicRef, default
 
 pub(super) const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+/// A group by KIP-848; what it has can be looked at only.
+const GROUP: i8 = 32;
+const GROUP_SESSION: &str = "consumer.session.timeout.ms";
 /// Where a value comes from: set for the topic, or Kafka's default.
 const SET_FOR_TOPIC: i8 = 1;
 const DEFAULT: i8 = 5;
@@ -94,6 +97,12 @@ fn rows(
                 return Err(Refusal::new(ErrorCode::INVALID_REQUEST, why));
             }
             let known = BROKER_CONFIGS.iter().filter(|(name, _)| wanted(name));
+            Ok(known.map(|(name, value)| row(call, (name, value), DEFAULT)).collect())
+        }
+        GROUP => {
+            let session = cluster.options.consumer_groups.session.as_millis().to_string();
+            let own = [(GROUP_SESSION, session.as_str())];
+            let known = own.iter().filter(|(name, _)| wanted(name));
             Ok(known.map(|(name, value)| row(call, (name, value), DEFAULT)).collect())
         }
         other => Err(no_such_resource(other)),

@@ -31,6 +31,8 @@ pub(super) fn describe(
     let groups = request.groups.iter().map(|name| {
         let code = cluster.no_group(call, name);
         let described = cluster.groups.get(name.as_str()).filter(|_| code.is_none());
+        // Groups by KIP-848 are described elsewhere.
+        let described = described.filter(|group| group.modern.is_empty());
         let found = described.map(described_group);
         DescribedGroup {
             group_id: name.clone(),
@@ -91,11 +93,20 @@ pub(super) fn list(
     }
     let here =
         cluster.groups.iter().filter(|(name, _)| cluster.coordinator_of(name) == Some(call.node));
-    let listed = here.map(|(name, group)| ListedGroup {
-        group_id: name.as_str().into(),
-        protocol_type: group.classic.protocol_type().into(),
-        group_state: state_name(group.classic.state()).into(),
-        group_type: "classic".into(),
+    let listed = here.map(|(name, group)| {
+        let is_modern = !group.modern.is_empty();
+        let (kind, state) = if is_modern {
+            ("consumer", "Stable")
+        } else {
+            ("classic", state_name(group.classic.state()))
+        };
+        let of_classic = group.classic.protocol_type();
+        ListedGroup {
+            group_id: name.as_str().into(),
+            protocol_type: if is_modern { "consumer".into() } else { of_classic.into() },
+            group_state: state.into(),
+            group_type: kind.into(),
+        }
     });
     let wanted = |it: &ListedGroup| {
         let has = |filter: &[forebay_protocol::wire::Str], value: &str| {

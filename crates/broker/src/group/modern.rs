@@ -77,6 +77,19 @@ impl Modern {
         self.members.is_empty()
     }
 
+    pub(crate) const fn epoch(&self) -> i32 {
+        self.epoch
+    }
+
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&String, &Member)> {
+        self.members.iter()
+    }
+
+    /// What a member is to have in the end.
+    pub(crate) fn target(&self, id: &str) -> impl Iterator<Item = &Place> {
+        self.target.get(id).into_iter().flatten()
+    }
+
     /// When [`Self::handle_timeout`] is due.
     pub(crate) fn due(&self) -> Option<Duration> {
         let members = self.members.values();

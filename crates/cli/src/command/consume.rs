@@ -24,6 +24,7 @@ pub(crate) const AFTER: &str = "\
 Examples:
   forebay consume orders --from beginning --bootstrap-servers localhost:9092
   forebay consume orders --from 15m --format '%t %p %o %k:%v\\n' --bootstrap-servers localhost:9092
+  forebay consume orders --group billing --from beginning --bootstrap-servers localhost:9092
   forebay consume orders --commit-as audit --max-messages 10 --output json --config consumer.properties
 
 As text, values are printed, one on each line. As JSON, each line has topic, partition, offset,
@@ -60,6 +61,11 @@ pub(crate) struct Options {
     /// End when no record came for so long
     #[arg(long, value_name = "TIME", value_parser = parse::time)]
     idle_timeout: Option<Duration>,
+    /// Join this group and share the topic's partitions with its other members
+    ///
+    /// What was printed is committed under it. --from counts where it has committed nothing.
+    #[arg(long, value_name = "GROUP", conflicts_with_all = ["commit_as", "partitions"])]
+    group: Option<String>,
     /// The group to commit under [default: nothing is committed]
     #[arg(long, value_name = "GROUP")]
     commit_as: Option<String>,
@@ -73,6 +79,10 @@ pub(crate) fn run(options: &Options, around: &Surroundings) -> Result<Ending, Cl
 }
 
 async fn consume(options: &Options, around: &Surroundings) -> Result<Ending, CliError> {
+    let is_exact = matches!(options.from, parse::Place::Offset(_) | parse::Place::Time(_));
+    if options.group.is_some() && is_exact {
+        return Err(CliError::PlaceInGroup);
+    }
     let count = connect::partition_count(&options.servers, &options.topic).await?;
     let all = || (0..count).collect();
     let numbers = options.partitions.clone().map_or_else(all, |parse::Partitions(named)| named);
@@ -108,6 +118,7 @@ fn consumer(
 ) -> Result<Consumer, CliError> {
     let reset = match options.from {
         parse::Place::End => OffsetReset::Latest,
+        parse::Place::Since(age) if options.group.is_some() => OffsetReset::ByDuration(age),
         parse::Place::Beginning
         | parse::Place::Offset(_)
         | parse::Place::Time(_)
@@ -120,13 +131,13 @@ fn consumer(
     }
     let consumer = Consumer::builder()
         .properties(&settings)
-        .assign(partitions.iter().cloned())
         .auto_offset_reset(reset)
         .order(Order::Partition)
         .drain_timeout(around.shared.drain_timeout);
-    let consumer = match &options.commit_as {
-        Some(group) => consumer.group_id(group.as_str()),
-        None => consumer,
+    let consumer = match (&options.group, &options.commit_as) {
+        (Some(group), _) => consumer.group_id(group.as_str()).topics([options.topic.as_str()]),
+        (None, Some(group)) => consumer.group_id(group.as_str()).assign(partitions.iter().cloned()),
+        (None, None) => consumer.assign(partitions.iter().cloned()),
     };
     Ok(consumer.build()?)
 }
@@ -139,9 +150,12 @@ async fn print_all(
     partitions: &[TopicPartition],
 ) -> Result<Ending, CliError> {
     let handle = consumer.handle();
-    connect::started(&handle, &options.servers, partitions).await?;
-    for (tp, position) in places(options, partitions).await? {
-        handle.seek(tp, position).await?;
+    // Who joins a group gets what the group gives, from where it stands.
+    if options.group.is_none() {
+        connect::started(&handle, &options.servers, partitions).await?;
+        for (tp, position) in places(options, partitions).await? {
+            handle.seek(tp, position).await?;
+        }
     }
     let shared = Arc::clone(printer);
     let handler = move |record: Record, _: Context| {

@@ -112,3 +112,17 @@ fn a_reader_that_has_seen_enough_ends_consuming_without_a_word() {
         assert_eq!(ended.code, Some(0), "{command:?}: {}", ended.stderr);
     }
 }
+
+#[test]
+fn an_interrupted_reader_has_committed_what_it_printed() {
+    let cluster = Cluster::with_records(1, 100);
+    let read = ["consume", "t", "--from", "beginning", "--commit-as", "g"];
+    cluster.forget_requests();
+    let running = start(&[&read[..], &["--bootstrap-servers", cluster.servers()]].concat());
+    cluster.wait_for(ApiKey::Fetch);
+    thread::sleep(Duration::from_secs(1));
+    running.signal(Signal::TERM);
+    let ended = running.end();
+    assert_eq!((ended.code, ended.stdout.lines().count()), (Some(130), 100), "{}", ended.stderr);
+    assert_eq!(cluster.committed("g", 1), 100);
+}

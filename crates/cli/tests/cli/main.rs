@@ -6,6 +6,7 @@
 mod broker;
 mod demo;
 mod ending;
+mod group;
 mod perf;
 mod program;
 mod records;

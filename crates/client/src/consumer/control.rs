@@ -99,6 +99,8 @@ pub(super) enum Input {
     Listed(Vec<Ask>, Vec<Told>),
     /// The coordinator: what it stored.
     Stored(Answer),
+    /// The cluster: how long a session of the group's members is.
+    Session(Duration),
     /// The coordinator: about the membership; asked at this time of the clock that counts
     /// suspension.
     Member(Instant, Stamp, member::Answer),

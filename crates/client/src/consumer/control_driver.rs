@@ -140,6 +140,10 @@ impl Driver {
             Input::Fetched(asked, told) => self.machine.handle_committed(now, &asked, told),
             Input::Listed(asked, told) => self.machine.handle_listed(now, &asked, told),
             Input::Stored(answer) => self.machine.handle_commit_answer(now, answer),
+            Input::Session(timeout) => {
+                tracing::debug!(target: "forebay::group", ?timeout, "a session, as the cluster says");
+                self.machine.handle_session(now, timeout);
+            }
             Input::Member(sent, stamp, answer) => {
                 self.machine.handle_member_answer(now, sent, stamp, answer);
             }
@@ -171,10 +175,11 @@ impl Driver {
                 Output::List { leader, asks } => self.list(leader, asks),
                 Output::Commit { entries, by } => self.commit(entries, by.as_ref()),
                 Output::Ask(stamp, request) => self.ask(stamp, request),
+                Output::AskSession => self.ask_session(),
                 Output::WantTopics(topics) => {
                     self.cluster.want_topics(topics.into_iter().collect());
                 }
-                Output::ValidUntil(until) => self.validity.extend(until),
+                Output::ValidUntil(until) => self.validity.set(until),
                 Output::WrongCoordinator => self.cluster.wrong_coordinator(self.key()),
                 Output::StaleMetadata => self.cluster.stale(),
                 Output::Hint(tp, hint) => self.cluster.hint(tp, hint),
@@ -291,6 +296,40 @@ impl Driver {
                 self.cluster.send_on(route, make, move |_| tell(member::Answer::Left));
             }
         }
+    }
+
+    /// How long a session is stands in the settings of the group, else in those of a broker. Who
+    /// may not read them lives by its own setting.
+    fn ask_session(&self) {
+        let group = group::session_of_group(&self.group);
+        let broker = self.metadata.borrow().brokers.keys().next().copied();
+        let (inputs, cluster) = (self.inputs.clone(), self.cluster.clone());
+        let to = Destination::Coordinator(self.key());
+        let any = (0, i16::MAX);
+        self.cluster.send(
+            to,
+            move |_| group.clone(),
+            any,
+            move |answer| {
+                if let Some(timeout) = group::session(answer) {
+                    drop(inputs.send(Input::Session(timeout)));
+                    return;
+                }
+                let Some(broker) = broker else { return };
+                let body = group::session_of_broker(broker);
+                let to = Destination::Broker(broker);
+                cluster.send(
+                    to,
+                    move |_| body.clone(),
+                    any,
+                    move |answer| {
+                        if let Some(timeout) = group::session(answer) {
+                            drop(inputs.send(Input::Session(timeout)));
+                        }
+                    },
+                );
+            },
+        );
     }
 
     fn route(&self, instance: &Option<Arc<str>>, since: i16, patience: Patience) -> Route {

@@ -8,9 +8,11 @@ use forebay_core::ownership::member::{
 };
 use forebay_protocol::messages as m;
 use forebay_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
+use forebay_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use forebay_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use forebay_protocol::messages::leave_group_request::MemberIdentity;
 use forebay_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use forebay_protocol::types::BrokerId;
 use forebay_protocol::wire::Str;
 
 use super::translate;
@@ -181,6 +183,39 @@ pub(super) fn beaten(answer: Result<m::ConsumerGroupHeartbeatResponse, Error>) -
     });
     let failed = |code| Answer::Beaten(Beaten { code, ..Beaten::default() });
     beaten.map_or_else(|error| silence(&error, failed), Answer::Beaten)
+}
+
+/// Kafka's kinds of resources that have settings.
+const BROKER_RESOURCE: i8 = 4;
+const GROUP_RESOURCE: i8 = 32;
+/// How long a session is, as a group's setting and as a broker's.
+const SESSION: (&str, &str) = ("consumer.session.timeout.ms", "group.consumer.session.timeout.ms");
+
+pub(super) fn session_of_group(group: &str) -> m::DescribeConfigsRequest {
+    setting(GROUP_RESOURCE, group, SESSION.0)
+}
+
+pub(super) fn session_of_broker(broker: BrokerId) -> m::DescribeConfigsRequest {
+    setting(BROKER_RESOURCE, &broker.to_string(), SESSION.1)
+}
+
+fn setting(resource_type: i8, name: &str, key: &str) -> m::DescribeConfigsRequest {
+    let resource = DescribeConfigsResource {
+        resource_type,
+        resource_name: name.into(),
+        configuration_keys: Some(vec![key.into()]),
+    };
+    m::DescribeConfigsRequest { resources: vec![resource], ..Default::default() }
+}
+
+/// What the answer to either says; one that makes no sense says nothing.
+pub(super) fn session(answer: Result<m::DescribeConfigsResponse, Error>) -> Option<Duration> {
+    let results = answer.ok()?.results;
+    let mut configs = results.iter().flat_map(|result| &result.configs);
+    let known = |name: &str| name == SESSION.0 || name == SESSION.1;
+    let found = configs.find(|config| known(&config.name))?.value.as_deref()?;
+    let millis = found.parse().ok().filter(|millis| (1..=86_400_000).contains(millis))?;
+    Some(Duration::from_millis(millis))
 }
 
 /// What a call without an answer means: nothing, or one final code.

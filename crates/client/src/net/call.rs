@@ -31,7 +31,8 @@ macro_rules! throttled {
 }
 
 throttled! {
-    ConsumerGroupHeartbeatResponse
+    ConsumerGroupDescribeResponse ConsumerGroupHeartbeatResponse DeleteGroupsResponse
+    DescribeGroupsResponse ListGroupsResponse
     AlterConfigsResponse AlterPartitionReassignmentsResponse CreatePartitionsResponse
     CreateTopicsResponse DeleteRecordsResponse DeleteTopicsResponse DescribeConfigsResponse
     DescribeLogDirsResponse ElectLeadersResponse FindCoordinatorResponse HeartbeatResponse

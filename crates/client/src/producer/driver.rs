@@ -268,8 +268,9 @@ impl Driver {
     }
 
     fn close_all(&mut self) {
-        self.linger = Linger::default();
-        for closed in self.pool.close_all() {
+        // Those that linger first: a partition of theirs may be gone from its topic.
+        let lingering = self.linger.take_all();
+        for closed in lingering.into_iter().chain(self.pool.close_all()) {
             self.seal(closed);
         }
     }
@@ -398,7 +399,8 @@ impl Driver {
         self.machine.handle_batches(self.clock.now(), self.fresh.drain(..));
         self.machine.handle_close();
         self.deliver();
-        let mut closed = self.pool.close_all();
+        let mut closed = self.linger.take_all();
+        closed.extend(self.pool.close_all());
         while let Ok(input) = inputs.try_recv() {
             if let Input::Closed(late) = input {
                 closed.push(late);

@@ -5,9 +5,6 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
-/// Bytes that idle buffers may take together.
-const IDLE_MAX: usize = 8 << 20;
-
 /// Buffers, the one used last on top.
 #[derive(Debug)]
 pub(super) struct Spares {
@@ -17,10 +14,12 @@ pub(super) struct Spares {
 }
 
 impl Spares {
-    /// For batches of such a size.
-    pub(super) fn new(batch_size: usize) -> Self {
-        let size_max = batch_size.saturating_mul(2).clamp(4 << 10, IDLE_MAX);
-        Self { idle: Mutex::default(), count_max: IDLE_MAX / size_max, size_max }
+    /// For batches of such a size; idle ones take half of `buffer.memory` at most, which full ones
+    /// have taken before.
+    pub(super) fn new(batch_size: usize, memory: usize) -> Self {
+        let size = batch_size.max(2 << 10);
+        let count_max = memory / 2 / size;
+        Self { idle: Mutex::default(), count_max, size_max: size.saturating_mul(2) }
     }
 
     /// A buffer, whose contents mean nothing; an empty one when none is idle.
@@ -53,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_buffer_comes_back_when_nobody_holds_it_and_not_before() {
-        let spares = Spares::new(1000);
+        let spares = Spares::new(1000, 1 << 20);
         let batch = Bytes::from(Vec::with_capacity(5000));
         let held = batch.clone();
         spares.keep_bytes(batch);
@@ -69,7 +68,7 @@ mod tests {
 
     #[test]
     fn idle_buffers_are_bounded_in_size_and_number() {
-        let spares = Spares::new(1 << 20);
+        let spares = Spares::new(1 << 20, 8 << 20);
         for _ in 0..100 {
             spares.keep(Vec::with_capacity(2 << 20));
             spares.keep(Vec::with_capacity((2 << 20) + 1));

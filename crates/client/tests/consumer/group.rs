@@ -8,7 +8,7 @@ use forebay::{
     ConsumerBuilder, ConsumerHandle, Context, Error, GroupProtocol, Ownership, OwnershipEvent,
     Record, Summary,
 };
-use forebay_broker::{ApiKey, Effect, ErrorCode, Fault};
+use forebay_broker::{ApiKey, Effect, ErrorCode, Fault, Options};
 use tokio::task::JoinHandle;
 
 use crate::world::{Cable, Seen, World, close, tp, until};
@@ -220,14 +220,18 @@ async fn a_record_that_does_not_end_in_time_is_given_up_and_repeated_elsewhere()
 #[tokio::test(start_paused = true)]
 async fn a_member_that_is_cut_off_starts_nothing_after_its_session_and_others_take_over() {
     for protocol in BOTH {
-        let world = World::new(2);
+        // By KIP-848 the cluster says how long a session is, here less than our setting.
+        let session = Duration::from_secs(10);
+        let options = Options::default().consumer_groups(session, Duration::from_secs(1));
+        let world = World::of(options, 2);
         (0..2).for_each(|partition| world.fill(partition, 200, 10));
         let all = Seen::default();
         let cable = Cable::default();
-        // By KIP-848 the coordinator says how long a session is.
-        let is_modern = protocol == GroupProtocol::Consumer;
-        let session = Duration::from_secs(if is_modern { 45 } else { 10 });
-        let slow = |builder: ConsumerBuilder| builder.session_timeout(session).concurrency(2);
+        let is_classic = protocol == GroupProtocol::Classic;
+        let slow = |builder: ConsumerBuilder| {
+            let builder = builder.concurrency(2);
+            if is_classic { builder.session_timeout(session) } else { builder }
+        };
         let first = start(slow(world.member_on(&cable).group_protocol(protocol)), millis(50), &all);
         until(|| 50 < first.seen.count()).await;
         cable.pull();

@@ -106,6 +106,13 @@ impl World {
         Self::posing(Release::V4_4, nodes, partitions)
     }
 
+    /// One node with these options, and topic `t`.
+    pub fn of(options: forebay_broker::Options, partitions: i32) -> Self {
+        let broker = Arc::new(Broker::builder().options(options).start_in_memory());
+        broker.with(|cluster| cluster.create_topic("t", partitions).unwrap());
+        Self { broker }
+    }
+
     /// As an older release.
     pub fn posing(release: Release, nodes: u16, partitions: i32) -> Self {
         let broker = Broker::builder().nodes(nodes).pose_as(release).start_in_memory();

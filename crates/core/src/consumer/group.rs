@@ -1,5 +1,7 @@
 //! What a membership changes: gains, losses, and as whom is committed.
 
+use std::time::Duration;
+
 use forebay_protocol::types::TopicPartition;
 
 use super::output::{Cause, Event, Output};
@@ -28,6 +30,14 @@ impl Consumer {
         self.route(now);
     }
 
+    /// The answer to [`Output::AskSession`].
+    pub fn handle_session(&mut self, now: Instant, timeout: Duration) {
+        if let Some(member) = &mut self.member {
+            member.handle_session(timeout);
+        }
+        self.route(now);
+    }
+
     /// What the membership says, and whether commits may leave under it.
     pub(super) fn route_member(&mut self, now: Instant) -> bool {
         let Some(member) = &mut self.member else { return false };
@@ -42,6 +52,7 @@ impl Consumer {
             member::Output::StaleMetadata | member::Output::FallBack => {
                 self.outputs.push_back(Output::StaleMetadata);
             }
+            member::Output::AskSession => self.outputs.push_back(Output::AskSession),
             member::Output::WantTopics(topics) => {
                 self.outputs.push_back(Output::WantTopics(topics));
             }

@@ -34,6 +34,8 @@ pub enum Output {
     },
     /// Ask the coordinator about the membership.
     Ask(Stamp, Request),
+    /// Ask how long a session of the group's members is (KIP-848).
+    AskSession,
     /// These topics are to be known from now on.
     WantTopics(BTreeSet<TopicName>),
     /// No record may start after this, by the clock that counts suspension, until it is told again.

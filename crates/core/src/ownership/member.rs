@@ -237,6 +237,8 @@ pub enum Output {
     WrongCoordinator,
     /// A topic is not known by its id: look at the cluster.
     StaleMetadata,
+    /// Ask how long a session is: this protocol does not say.
+    AskSession,
     /// This coordinator makes no plans: be a member of a classic group.
     FallBack,
     /// The leader needs to know of these topics.

@@ -2,6 +2,7 @@
 //! say so.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::classic::Classic;
 use super::member::{Answer, Config, Identity, Output, Protocol, Stamp};
@@ -70,6 +71,13 @@ impl Membership {
     /// counts suspension.
     pub fn handle_answer(&mut self, now: Instant, sent: Instant, stamp: Stamp, answer: Answer) {
         of_kind!(mut self, member => member.handle_answer(now, sent, stamp, answer));
+    }
+
+    /// The answer to [`Output::AskSession`].
+    pub fn handle_session(&mut self, timeout: Duration) {
+        if let Kind::Modern(member) = &mut self.kind {
+            member.handle_session(timeout);
+        }
     }
 
     /// All that was to be given up is given up.

@@ -54,6 +54,8 @@ pub struct Modern {
     /// When the next heartbeat leaves, once the cluster is known.
     due: Instant,
     awaiting: Option<Stamp>,
+    /// When the last heartbeat that was answered left, by the clock that counts suspension.
+    beaten_at: Option<Instant>,
     /// What the coordinator was told last; `None`: tell it everything.
     told: Option<(BTreeSet<TopicName>, BTreeSet<TopicPartition>)>,
     /// What the heartbeat on its way tells.
@@ -84,6 +86,7 @@ impl Modern {
             interval: FIRST_INTERVAL,
             due: Instant::default(),
             awaiting: None,
+            beaten_at: None,
             told: None,
             telling: Default::default(),
             target: Vec::new(),
@@ -133,6 +136,13 @@ impl Modern {
             | Answer::Unreachable => self.judge(now, code::COORDINATOR_NOT_AVAILABLE),
         }
         self.advance(now);
+    }
+
+    /// How long a session is, as the cluster says. Without that word the setting counts.
+    pub fn handle_session(&mut self, timeout: Duration) {
+        self.config.session_timeout = timeout;
+        let until = self.beaten_at.map(|sent| Output::ValidUntil(sent.after(timeout)));
+        self.outputs.extend(until);
     }
 
     /// All that was to be given up is given up: the coordinator is told at once.
@@ -232,12 +242,16 @@ impl Modern {
 
     fn handle_beaten(&mut self, now: Instant, sent: Instant, beaten: Beaten) {
         self.backoff.succeed();
+        if self.epoch == JOINING {
+            self.outputs.push_back(Output::AskSession);
+        }
         self.told = Some(std::mem::take(&mut self.telling));
         self.epoch = beaten.epoch;
         if !beaten.interval.is_zero() {
             self.interval = beaten.interval;
         }
         self.due = now.after(self.interval);
+        self.beaten_at = Some(sent);
         self.outputs.push_back(Output::ValidUntil(sent.after(self.config.session_timeout)));
         if let Some(target) = beaten.assignment {
             self.target = target;

@@ -1,11 +1,21 @@
 //! What can be done to the nodes that a story runs on? The same verbs for ours and for real ones.
 
+use std::time::Duration;
+
 use forebay::{BrokerId, TopicPartition};
-use forebay_broker::Broker;
+use forebay_broker::{ApiKey, Broker, Seen};
 
 use super::kafka::Lab;
 use super::{Absence, Brokers, in_process};
 use crate::story::Ending;
+
+/// A request by which a member shows that it lives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sign {
+    pub(crate) at: Duration,
+    /// It is answered when others have done their part.
+    pub(crate) waits: bool,
+}
 
 /// A cluster, and the power over its nodes. Nodes count from 1.
 pub(crate) enum Machines {
@@ -26,6 +36,21 @@ impl Machines {
             Self::Ours(ours) => ours.bootstrap_servers(),
             Self::Kafka(lab) => lab.bootstrap(),
         }
+    }
+
+    /// When a client told its coordinator that it lives; nothing where nobody writes that down.
+    pub(crate) fn signs(&self, client: &str) -> Vec<Sign> {
+        let Self::Ours(ours) = self else { return Vec::new() };
+        ours.with(|cluster| {
+            let of_client = |seen: &&Seen| seen.client_id.as_deref() == Some(client);
+            let all = cluster.requests().filter(of_client);
+            let signs = all.filter_map(|seen| {
+                let waits = matches!(seen.api, ApiKey::JoinGroup | ApiKey::SyncGroup);
+                let is_sign = waits || seen.api == ApiKey::Heartbeat;
+                is_sign.then_some(Sign { at: seen.at, waits })
+            });
+            signs.collect()
+        })
     }
 
     /// An orderly stop: others lead before it is gone.

@@ -130,7 +130,12 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
     pub(super) fn retry_due(&mut self, now: Instant) {
         while let Some((_, cell)) = self.retries.first().copied().filter(|(at, _)| *at <= now) {
             self.retries.pop_first();
-            self.retry(cell);
+            if self.setup.validity.holds(&self.setup.clock) {
+                self.retry(cell);
+            } else {
+                // The partition may be somebody else's by now; it is looked at again soon.
+                self.retries.insert((now + self.setup.flush_every, cell));
+            }
         }
     }
 

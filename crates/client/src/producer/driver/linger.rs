@@ -28,6 +28,12 @@ impl Linger {
         self.held.extend(self.lingering.drain(..).map(|(_, opened)| opened));
     }
 
+    /// Every batch that waits, closed now.
+    pub(super) fn take_all(&mut self) -> Vec<Closed> {
+        self.hurry();
+        self.held.drain(..).filter_map(|opened| opened.close()).collect()
+    }
+
     /// When the next batch has lingered long enough.
     pub(super) fn due_at(&self) -> Option<Instant> {
         self.lingering.front().map(|(due, _)| *due)

@@ -1,0 +1,176 @@
+//! What is known of one partition while its history is heard?
+
+use std::collections::BTreeMap;
+
+use crate::cells::{Cells, Mark};
+use crate::rules::log::Seen;
+
+/// A partition.
+#[derive(Debug, Default)]
+pub(crate) struct Partition {
+    pub(crate) cells: Cells,
+    /// Who holds it now.
+    pub(crate) owner: Option<String>,
+    /// Who held it before.
+    owner_before: Option<String>,
+    /// Ownerships that ended without being given back, in order.
+    pub(crate) losses: Vec<Loss>,
+    /// Handlers at work: by member and offset.
+    running: BTreeMap<(String, i64), Run>,
+    /// The last record of each key that began under the present owner.
+    pub(crate) begun: BTreeMap<u64, u64>,
+    /// Commits that left and were higher than all before.
+    pub(crate) claims: Vec<Claim>,
+    /// Commits without an answer: by member and number.
+    pub(crate) in_flight: BTreeMap<(String, u64), InFlight>,
+    /// The highest offset that the coordinator said is stored.
+    pub(crate) stored: Option<i64>,
+    /// Acknowledged records that are not done.
+    pub(crate) backlog: u64,
+    /// Since when that has not shrunk, while there is some.
+    pub(crate) waits_since: u64,
+    /// What is committed in the end, and where the log ends.
+    pub(crate) finally: Option<(i64, i64)>,
+}
+
+/// Where the reason of an unclean loss lies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reason {
+    /// A process died or slept, or brokers or the network failed.
+    Outside,
+    /// Nothing is known that would explain it.
+    Unknown,
+}
+
+/// An unclean end of an ownership.
+#[derive(Debug)]
+pub(crate) struct Loss {
+    pub(crate) cause: String,
+    /// Offsets from here on may be done again because of it; `None`: it explains nothing.
+    pub(crate) repeats_from: Option<i64>,
+    pub(crate) repeated: u64,
+}
+
+/// A handler at work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) key: u64,
+    pub(crate) seq: u64,
+    /// How many unclean losses there were when it began.
+    pub(crate) life: u32,
+}
+
+/// A commit that covered more than any before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    pub(crate) event: u64,
+    pub(crate) at: u64,
+    pub(crate) offset: i64,
+}
+
+/// A commit without an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct InFlight {
+    pub(crate) offset: i64,
+    /// What was stored for certain when it left.
+    pub(crate) floor: Option<i64>,
+    /// Who else held the partition when it left.
+    pub(crate) owned_by_other: Option<String>,
+}
+
+/// Who holds it.
+impl Partition {
+    /// Begins an ownership; whether the one before was another's.
+    pub(crate) fn gain(&mut self, member: &str) -> bool {
+        if self.owner.as_deref() == Some(member) {
+            return false;
+        }
+        self.begun.clear();
+        self.owner = Some(member.to_owned());
+        self.owner_before.as_deref().is_some_and(|before| before != member)
+    }
+
+    /// The present ownership ends.
+    pub(crate) fn leave(&mut self) {
+        self.owner_before = self.owner.take().or_else(|| self.owner_before.take());
+    }
+
+    /// The present ownership ends without being given back.
+    pub(crate) fn lose(&mut self, cause: String, reason: Reason) {
+        let is_grounded = reason == Reason::Outside;
+        let repeats_from = is_grounded.then(|| self.stored.unwrap_or(i64::MIN));
+        self.losses.push(Loss { cause, repeats_from, repeated: 0 });
+        self.leave();
+    }
+}
+
+/// Handlers at work.
+impl Partition {
+    pub(crate) fn begin_run(&mut self, member: &str, seen: Seen) {
+        let life = u32::try_from(self.losses.len()).unwrap_or(u32::MAX);
+        let run = Run { key: seen.key, seq: seen.seq, life };
+        self.running.insert((member.to_owned(), seen.offset), run);
+        self.begun.insert(seen.key, seen.seq);
+    }
+
+    pub(crate) fn end_run(&mut self, member: &str, offset: i64) -> Option<Run> {
+        self.running.remove(&(member.to_owned(), offset))
+    }
+
+    /// A run ended without being done: it may begin again.
+    pub(crate) fn step_back(&mut self, run: Run) {
+        match run.seq.checked_sub(1) {
+            Some(before) => drop(self.begun.insert(run.key, before)),
+            None => drop(self.begun.remove(&run.key)),
+        }
+    }
+
+    /// Handlers of this member are gone with it.
+    pub(crate) fn forget_runs(&mut self, member: &str) {
+        self.running.retain(|(name, _), _| name != member);
+    }
+
+    /// An offset at which a handler of this member is at work.
+    pub(crate) fn at_work(&self, member: &str) -> Option<i64> {
+        self.running.keys().find(|(name, _)| name == member).map(|(_, offset)| *offset)
+    }
+
+    /// An offset at which a handler of this member works on this key.
+    pub(crate) fn at_work_on(&self, member: &str, key: u64) -> Option<i64> {
+        let mut runs = self.running.iter();
+        let run = runs.find(|((name, _), run)| name == member && run.key == key);
+        run.map(|((_, offset), _)| *offset)
+    }
+}
+
+/// How far it is.
+impl Partition {
+    pub(crate) fn acked(&mut self, offset: i64, at: u64) {
+        let cell = self.cells.at(offset);
+        let is_new = !cell.is_done() && !cell.has(Mark::Acked);
+        cell.set(Mark::Acked);
+        if is_new && self.backlog == 0 {
+            self.waits_since = at;
+        }
+        self.backlog += u64::from(is_new);
+    }
+
+    pub(crate) fn done(&mut self, (offset, run): (i64, Run), at: u64, event: u64) {
+        let cell = self.cells.at(offset);
+        cell.life = cell.life.max(run.life);
+        self.waits_since = at;
+        if cell.is_done() {
+            return;
+        }
+        cell.done_at = event;
+        if cell.has(Mark::Acked) {
+            self.backlog = self.backlog.saturating_sub(1);
+        }
+    }
+
+    /// The first commit that covered this offset.
+    pub(crate) fn first_claim(&self, offset: i64) -> Option<Claim> {
+        let at = self.claims.partition_point(|claim| claim.offset <= offset);
+        self.claims.get(at).copied()
+    }
+}
