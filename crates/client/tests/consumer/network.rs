@@ -237,3 +237,19 @@ async fn a_log_that_was_cut_behind_us_is_noticed_on_every_broker() {
         assert_eq!((position, safe), (Position(100), Position(50)), "{release:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_broker_that_wants_clients_to_bootstrap_again_is_obeyed() {
+    let (world, _) = survives(2, async |world| {
+        world.broker.with(|cluster| {
+            let again = Effect::Error(ErrorCode::REBOOTSTRAP_REQUIRED);
+            cluster.script(Fault::new(again).api(ApiKey::Metadata).times(2));
+            cluster.close_connections();
+        });
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    })
+    .await;
+    assert_eq!(world.broker.with(|cluster| cluster.script_pending()), 0, "it was asked and told");
+    let requests = world.broker.with(|cluster| cluster.requests().count());
+    assert!(requests < 500, "{requests} requests are a hot loop");
+}
