@@ -158,6 +158,9 @@ impl BatchBuilder {
             self.base_timestamp = record.timestamp;
             self.max_timestamp = record.timestamp;
         }
+        if self.bytes.capacity() - self.bytes.len() < size + SLACK {
+            self.grow(size + SLACK);
+        }
         put_record(&mut self.bytes, record, deltas, body);
         self.max_timestamp = self.max_timestamp.max(record.timestamp);
         self.count += 1;
@@ -183,6 +186,14 @@ impl BatchBuilder {
         self.bytes.clear();
         self.bytes.reserve(self.last_size.max(HEADER_LEN + record) + SLACK);
         self.bytes.resize(HEADER_LEN, 0);
+    }
+
+    /// Doubles the buffer, but not beyond what the batch may hold: a full one wastes nothing.
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        let len = self.bytes.len();
+        let most = self.limit.saturating_add(SLACK).saturating_sub(len);
+        self.bytes.reserve_exact(len.min(most).max(needed));
     }
 
     /// Packs the records and closes the batch; the builder is empty again. `None` without records.

@@ -210,3 +210,16 @@ fn sizes_are_known_before_at_every_edge_of_a_length() {
         assert_eq!(out.len(), body + length_len(body), "{size}");
     }
 }
+
+#[test]
+fn a_full_batch_takes_little_more_memory_than_its_limit() {
+    for (limit, value) in [(16 << 10, 100), (128 << 10, 1000), (1000, 7)] {
+        let mut builder = BatchBuilder::new(limit);
+        let value = vec![b'v'; value];
+        let record = NewRecord { value: Some(&value), ..NewRecord::default() };
+        while builder.append(&record).is_ok() {}
+        assert!(builder.size() + value.len() + 20 > limit);
+        let capacity = builder.into_buffer().capacity();
+        assert!(capacity <= limit + 2 * SLACK, "{capacity} for {limit}");
+    }
+}
