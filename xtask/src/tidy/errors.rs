@@ -13,7 +13,7 @@ pub(crate) fn problems(texts: &[Source], sources: &[Source]) -> Vec<String> {
     let rows = table.text.lines().enumerate().filter(|(_, line)| line.starts_with('|'));
     let mut problems: Vec<String> =
         rows.skip(2).filter_map(|(at, line)| row_problem(at + 1, line, sources)).collect();
-    let errors = sources.iter().flat_map(|source| public_errors(source));
+    let errors = sources.iter().flat_map(public_errors);
     let untold = errors.filter(|error| !table.text.contains(&format!("`{error}`")));
     problems.extend(untold.map(|error| format!("{TABLE}: no row speaks of `{error}`")));
     problems
