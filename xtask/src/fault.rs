@@ -13,6 +13,8 @@ pub(crate) enum Fault {
          test [--require-kafka]  every test, real Kafka included; counts stand on the last line\n  \
          codec [--check]         Kafka's message definitions -> crates/protocol/src/messages\n  \
          bench [peers | cells]   cost beside the floor and other clients; `peers` builds those\n  \
+         sim --seeds N [--from S]  groups under faults, N seeds, each twice\n  \
+         sim --seed N            one seed again, with its history\n  \
          ci                      every check there is, in the order of the CI machine"
     )]
     Usage,

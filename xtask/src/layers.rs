@@ -115,6 +115,13 @@ pub(crate) const CRATES: &[Arrows] = &[
         never: &["tokio"],
     },
     Arrows {
+        package: "forebay-sim",
+        // The codec: commits are read off the wire.
+        ours: &["forebay", "forebay-broker", "forebay-histcheck", "forebay-protocol"],
+        ours_in_tests: &[],
+        never: &["forebay-core"],
+    },
+    Arrows {
         package: "minotaur",
         ours: &["forebay"],
         ours_in_tests: &["forebay-broker"],

@@ -36,9 +36,17 @@ fn dispatch(words: &[&str]) -> Result<(), Fault> {
         ["test", options @ ..] => suites::run(&root(), options),
         ["codec", options @ ..] => Ok(codec::run(&root(), options)?),
         ["bench", options @ ..] => bench::run(&root(), options),
+        ["sim", options @ ..] => sim(options),
         ["ci"] => ci::run(&root()),
         _ => Err(Fault::Usage),
     }
+}
+
+/// Plays seeds; the options are those of the simulator.
+fn sim(options: &[&str]) -> Result<(), Fault> {
+    let mut cargo = command::cargo();
+    cargo.current_dir(root()).args(["run", "--quiet", "--release", "-p", "forebay-sim", "--"]);
+    command::run(cargo.args(options))
 }
 
 /// The workspace's root: cargo sets the variable for what it runs.

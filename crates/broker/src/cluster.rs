@@ -1,6 +1,7 @@
 //! The cluster as a machine: requests in, answers out; time and chance are given to it.
 
 pub(crate) mod leaders;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

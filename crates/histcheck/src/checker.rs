@@ -144,7 +144,10 @@ impl Checker {
         log::a5_one_value(tp, partition, seen, &mut self.report);
         partition.cells.at(seen.offset).set(Mark::Started);
         let who = Who { member, tp };
-        work::b5_starts_while_owned(who, why_not, (partition, seen), &mut self.report);
+        let reaction = self.report.at.saturating_sub(millis(self.terms.reaction_ms));
+        if self.terms.reaction_ms == 0 || !partition.just_lost(member, reaction) {
+            work::b5_starts_while_owned(who, why_not, (partition, seen), &mut self.report);
+        }
         work::b4_key_in_order(who, self.terms.order, (partition, seen), &mut self.report);
         partition.begin_run(member, seen);
     }
@@ -211,10 +214,16 @@ impl Checker {
         self.report.figures.moves += u64::from(is_move);
     }
 
+    /// A last commit that did not get through for a reason outside makes the loss an unclean one.
     fn released(&mut self, member: &str, tp: &str) {
+        let reason = self.reason(member);
         let partition = self.partitions.entry(tp.to_owned()).or_default();
         if partition.owner.as_deref() == Some(member) {
             work::b5_gives_back_at_rest(Who { member, tp }, partition, &mut self.report);
+            if reason == Reason::Outside && partition.is_uncommitted() {
+                let cause = format!("{member} gave back uncommitted work during a fault");
+                return self.unclean(tp, cause, reason);
+            }
             partition.leave();
         }
     }
@@ -228,7 +237,8 @@ impl Checker {
 
     fn unclean(&mut self, tp: &str, cause: String, reason: Reason) {
         self.report.figures.unclean_losses += 1;
-        self.partition(tp).lose(cause, reason);
+        let at = self.report.at;
+        self.partition(tp).lose(cause, reason, at);
     }
 
     fn killed(&mut self, member: &str) {

@@ -79,6 +79,9 @@ pub struct Terms {
     pub stall_ms: u64,
     /// How long a fault is felt after its end. Default 60 s.
     pub grace_ms: u64,
+    /// How long after a loss was noted the loser may still start something: the word has to reach
+    /// its handlers. Default 0.
+    pub reaction_ms: u64,
     /// What handlers were promised. Default [`Order::Key`].
     pub order: Order,
     /// How many resets are to happen. Default none.
@@ -90,7 +93,15 @@ pub struct Terms {
 impl Default for Terms {
     fn default() -> Self {
         let order = Order::Key;
-        Self { session_ms: 0, stall_ms: 0, grace_ms: 60_000, order, resets: 0, repeats: 0 }
+        Self {
+            session_ms: 0,
+            stall_ms: 0,
+            grace_ms: 60_000,
+            reaction_ms: 0,
+            order,
+            resets: 0,
+            repeats: 0,
+        }
     }
 }
 

@@ -13,6 +13,10 @@ pub(crate) struct Partition {
     pub(crate) owner: Option<String>,
     /// Who held it before.
     owner_before: Option<String>,
+    /// Who lost it last, and when.
+    loser: Option<(String, u64)>,
+    /// Behind the last record that is done.
+    done_end: i64,
     /// Ownerships that ended without being given back, in order.
     pub(crate) losses: Vec<Loss>,
     /// Handlers at work: by member and offset.
@@ -96,18 +100,32 @@ impl Partition {
     }
 
     /// The present ownership ends without being given back.
-    pub(crate) fn lose(&mut self, cause: String, reason: Reason) {
+    pub(crate) fn lose(&mut self, cause: String, reason: Reason, at: u64) {
+        self.loser = self.owner.clone().map(|owner| (owner, at));
         let is_grounded = reason == Reason::Outside;
         let repeats_from = is_grounded.then(|| self.stored.unwrap_or(i64::MIN));
         self.losses.push(Loss { cause, repeats_from, repeated: 0 });
         self.leave();
+    }
+
+    /// Whether this member lost it so shortly before that it may not have heard.
+    pub(crate) fn just_lost(&self, member: &str, since: u64) -> bool {
+        self.loser.as_ref().is_some_and(|(loser, at)| loser == member && since <= *at)
+    }
+
+    /// Whether something is done and not known to be stored.
+    pub(crate) fn is_uncommitted(&self) -> bool {
+        self.stored.unwrap_or(0) < self.done_end
     }
 }
 
 /// Handlers at work.
 impl Partition {
     pub(crate) fn begin_run(&mut self, member: &str, seen: Seen) {
-        let life = u32::try_from(self.losses.len()).unwrap_or(u32::MAX);
+        // What a loser still starts belongs to the time before.
+        let is_late = self.owner.as_deref() != Some(member) && self.just_lost(member, 0);
+        let life = self.losses.len().saturating_sub(usize::from(is_late));
+        let life = u32::try_from(life).unwrap_or(u32::MAX);
         let run = Run { key: seen.key, seq: seen.seq, life };
         self.running.insert((member.to_owned(), seen.offset), run);
         self.begun.insert(seen.key, seen.seq);
@@ -156,6 +174,7 @@ impl Partition {
     }
 
     pub(crate) fn done(&mut self, (offset, run): (i64, Run), at: u64, event: u64) {
+        self.done_end = self.done_end.max(offset.saturating_add(1));
         let cell = self.cells.at(offset);
         cell.life = cell.life.max(run.life);
         self.waits_since = at;

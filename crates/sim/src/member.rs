@@ -1,0 +1,170 @@
+//! A member of the group: a real consumer with handlers that write down what they do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use forebay::assignor::{Assignor, CooperativeSticky, Range, Sticky};
+use forebay::runtime::Placement;
+use forebay::{
+    Consumer, ConsumerConfig, ConsumerHandle, Context, Error, GroupProtocol, OffsetReset, Record,
+};
+use forebay_histcheck::What;
+
+use crate::link::Way;
+use crate::recorder::Recorder;
+use crate::wire::tp;
+use crate::world::{GROUP, SESSION, TOPIC, World, value_of};
+
+/// How handlers behave.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Conduct {
+    /// As they should.
+    #[default]
+    Honest,
+    /// They say that a record is done and go on with it in the background: to prove that this is
+    /// seen.
+    SaysDoneTooEarly,
+}
+
+/// How members share partitions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Sharing {
+    Range,
+    Sticky,
+    Cooperative,
+    Coordinator,
+}
+
+impl Sharing {
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Range, Self::Sticky, Self::Cooperative, Self::Coordinator];
+
+    fn assignor(self) -> Option<Arc<dyn Assignor>> {
+        match self {
+            Self::Range => Some(Arc::new(Range)),
+            Self::Sticky => Some(Arc::new(Sticky)),
+            Self::Cooperative => Some(Arc::new(CooperativeSticky)),
+            Self::Coordinator => None,
+        }
+    }
+}
+
+/// A consumer that runs.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) way: Way,
+    handle: ConsumerHandle,
+    recorder: Arc<Recorder>,
+}
+
+impl Member {
+    /// Joins.
+    pub(crate) fn start(
+        world: &World,
+        name: String,
+        sharing: Sharing,
+        (conduct, slowness): (Conduct, Duration),
+    ) -> Result<Self, Error> {
+        let way = world.way(Some(&name));
+        let config = ConsumerConfig { client: world.client(&name)?, ..ConsumerConfig::default() };
+        let builder = Consumer::builder()
+            .config(config)
+            .group_id(GROUP)
+            .topics([TOPIC])
+            .session_timeout(SESSION)
+            .heartbeat_interval(Duration::from_secs(1))
+            .rebalance_timeout(Duration::from_secs(30))
+            .drain_timeout(Duration::from_secs(5))
+            .auto_offset_reset(OffsetReset::Earliest)
+            .connector(Arc::new(way.clone()))
+            .placement(Placement::Caller)
+            .budget_bytes(16 << 20)
+            .workers(1);
+        let builder = match sharing.assignor() {
+            Some(assignor) => builder.assignors([assignor]).group_protocol(GroupProtocol::Classic),
+            None => builder.group_protocol(GroupProtocol::Consumer),
+        };
+        let consumer = builder.build()?;
+        let handle = consumer.handle();
+        let recorder = Arc::clone(&world.recorder);
+        let work = Work { member: name.clone(), recorder: Arc::clone(&recorder), slowness };
+        // Its end is told by the handle.
+        drop(tokio::spawn(
+            consumer.run(move |record: Record, _: Context| work.clone().handle(record, conduct)),
+        ));
+        Ok(Self { name, way, handle, recorder })
+    }
+
+    /// Leaves in good order, or by the deadline; whether all went well.
+    pub(crate) async fn leave(self) -> bool {
+        self.handle.close(Duration::from_secs(20)).await.is_clean()
+    }
+
+    /// Dies: says nothing more, hears nothing more.
+    pub(crate) fn kill(self) {
+        self.recorder.kill(&self.name);
+        self.way.cut();
+        self.handle.shutdown(Duration::ZERO);
+    }
+}
+
+/// What handlers do.
+#[derive(Clone, Debug)]
+struct Work {
+    member: String,
+    recorder: Arc<Recorder>,
+    /// The longest that a record takes.
+    slowness: Duration,
+}
+
+impl Work {
+    async fn handle(self, record: Record, conduct: Conduct) {
+        let run = Run::start(self, &record);
+        match conduct {
+            Conduct::Honest => run.end().await,
+            Conduct::SaysDoneTooEarly => drop(tokio::spawn(run.end())),
+        }
+    }
+}
+
+/// A handler at work; dropped before its end, it was given up.
+#[derive(Debug)]
+struct Run {
+    work: Work,
+    tp: String,
+    offset: i64,
+    takes: Duration,
+    is_done: bool,
+}
+
+impl Run {
+    fn start(work: Work, record: &Record) -> Self {
+        let text = String::from_utf8_lossy(record.value().unwrap_or_default());
+        let (key, seq) = value_of(&text);
+        let (tp, offset) = (tp(record.partition()), record.offset().0);
+        let (member, name) = (work.member.clone(), tp.clone());
+        work.recorder.note_of(&work.member, What::Started { member, tp: name, offset, key, seq });
+        // Different for each record, the same in every run.
+        let part = (key.wrapping_mul(31).wrapping_add(seq.wrapping_mul(17)) % 100) as f64 / 100.0;
+        let takes = work.slowness.mul_f64(part * part);
+        Self { work, tp, offset, takes, is_done: false }
+    }
+
+    async fn end(mut self) {
+        tokio::time::sleep(self.takes).await;
+        self.is_done = true;
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let (member, tp, offset) = (self.work.member.clone(), self.tp.clone(), self.offset);
+        let what = match self.is_done {
+            true => What::Done { member, tp, offset },
+            false => What::GivenUp { member, tp, offset },
+        };
+        self.work.recorder.note_of(&self.work.member, what);
+    }
+}

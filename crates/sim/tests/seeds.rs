@@ -1,0 +1,61 @@
+//! Do groups keep their promises, always in the same way, and is a broken promise seen?
+
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests may fail loudly")]
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use forebay_histcheck::Rule;
+use forebay_sim::{Conduct, play};
+
+/// Seeds that went wrong once, or that show something rare; a line each.
+const STORED: &str = include_str!("../seeds.txt");
+/// As many of these are played as fit in the time.
+const FRESH: Range<u64> = 1_000..4_000;
+const TIME: Duration = Duration::from_secs(25);
+
+/// The seeds of a kind: `ok` must be good, `known` is known to go wrong.
+fn stored(kind: &str) -> Vec<u64> {
+    let lines = STORED.lines().filter_map(|line| line.strip_prefix(kind)?.strip_prefix(' '));
+    lines.map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect()
+}
+
+fn must_be_good(seed: u64) {
+    let played = play(seed, Conduct::Honest).unwrap();
+    let (text, verdict, unmet) = (&played.shape.text, &played.verdict, &played.unmet);
+    assert!(played.is_good(), "seed {seed}: {text}\n{unmet:?}\n{verdict}");
+}
+
+#[test]
+fn stored_seeds_are_good() {
+    stored("ok").into_iter().for_each(must_be_good);
+}
+
+#[test]
+fn fresh_seeds_are_good() {
+    let known: BTreeSet<_> = stored("known").into_iter().collect();
+    let began = Instant::now();
+    let fits = FRESH.filter(|seed| !known.contains(seed)).take_while(|_| began.elapsed() < TIME);
+    let count = fits.inspect(|seed| must_be_good(*seed)).count();
+    println!("{count} fresh seeds");
+    assert!(0 < count);
+}
+
+#[test]
+fn a_seed_goes_the_same_way_each_time() {
+    for seed in 0..4 {
+        let hash = || play(seed, Conduct::Honest).unwrap().hash;
+        assert_eq!(hash(), hash(), "seed {seed}");
+    }
+}
+
+#[test]
+fn handlers_that_say_done_too_early_are_caught() {
+    let caught = (0..20).any(|seed| {
+        let verdict = play(seed, Conduct::SaysDoneTooEarly).unwrap().verdict;
+        verdict.broken.contains_key(&Rule::B1Commit)
+    });
+    assert!(caught, "a commit left before the work was done, and nobody saw it");
+}
