@@ -51,11 +51,13 @@ pub(crate) struct Witness {
     recorder: Arc<Recorder>,
     held: BTreeSet<i32>,
     commits: u64,
+    /// The generation or member epoch that it was told last.
+    epoch: i32,
 }
 
 impl Witness {
     pub(crate) const fn new(member: String, recorder: Arc<Recorder>) -> Self {
-        Self { member, recorder, held: BTreeSet::new(), commits: 0 }
+        Self { member, recorder, held: BTreeSet::new(), commits: 0, epoch: -1 }
     }
 
     pub(crate) fn hear_client(&mut self, talk: &mut Talk, bytes: &[u8]) {
@@ -165,8 +167,11 @@ impl Witness {
                 self.committed(asked, &answer);
             }
             ApiKey::JoinGroup => {
-                let code = read::<m::JoinGroupRequest>(asked, answer)?.error_code;
-                self.beat(asked, code);
+                let answer = read::<m::JoinGroupRequest>(asked, answer)?;
+                if answer.error_code == 0 {
+                    self.epoch = answer.generation_id;
+                }
+                self.beat(asked, answer.error_code);
             }
             ApiKey::SyncGroup => {
                 let answer = read::<m::SyncGroupRequest>(asked, answer)?;
@@ -183,6 +188,9 @@ impl Witness {
             ApiKey::ConsumerGroupHeartbeat => {
                 let answer = read::<m::ConsumerGroupHeartbeatRequest>(asked, answer)?;
                 self.beat(asked, answer.error_code);
+                if answer.error_code == 0 {
+                    self.epoch = answer.member_epoch;
+                }
                 let assigned = answer.assignment.iter().flat_map(|it| &it.topic_partitions);
                 let assigned = assigned.flat_map(|topic| topic.partitions.iter().copied());
                 if answer.error_code == 0 && 0 <= asked.epoch {
@@ -205,18 +213,22 @@ impl Witness {
             });
             fence = partition.error_code;
         }
-        self.hear_code(fence);
+        self.hear_code(asked, fence);
     }
 
     fn beat(&mut self, asked: &Asked, code: i16) {
         if code == 0 || code == ErrorCode::REBALANCE_IN_PROGRESS.0 {
             self.note(What::Beat { member: self.member.clone(), sent: asked.sent });
         }
-        self.hear_code(code);
+        self.hear_code(asked, code);
     }
 
-    /// Some codes say that the membership is over.
-    fn hear_code(&mut self, code: i16) {
+    /// Some codes say that the membership is over; about an epoch that has passed they say nothing.
+    fn hear_code(&mut self, asked: &Asked, code: i16) {
+        let is_of_past = asked.epoch != self.epoch;
+        if code == ErrorCode::ILLEGAL_GENERATION.0 && is_of_past {
+            return;
+        }
         let over = [
             ErrorCode::ILLEGAL_GENERATION,
             ErrorCode::UNKNOWN_MEMBER_ID,
