@@ -53,11 +53,13 @@ pub(crate) struct Witness {
     commits: u64,
     /// The generation or member epoch that it was told last.
     epoch: i32,
+    /// It asked to join the next generation and has no plan of it yet.
+    is_joining: bool,
 }
 
 impl Witness {
     pub(crate) const fn new(member: String, recorder: Arc<Recorder>) -> Self {
-        Self { member, recorder, held: BTreeSet::new(), commits: 0, epoch: -1 }
+        Self { member, recorder, held: BTreeSet::new(), commits: 0, epoch: -1, is_joining: false }
     }
 
     pub(crate) fn hear_client(&mut self, talk: &mut Talk, bytes: &[u8]) {
@@ -109,6 +111,7 @@ impl Witness {
                     .filter_map(|protocol| Subscription::decode(protocol.metadata.clone()).ok());
                 let kept = kept.flat_map(|it| it.owned).map(|tp| tp.partition).collect();
                 self.keep(&kept);
+                self.is_joining = true;
                 Some(-1)
             }
             ApiKey::SyncGroup => {
@@ -177,6 +180,7 @@ impl Witness {
                 let answer = read::<m::SyncGroupRequest>(asked, answer)?;
                 self.beat(asked, answer.error_code);
                 if answer.error_code == 0 {
+                    self.is_joining = false;
                     let assigned = Assignment::decode(answer.assignment).ok()?.partitions;
                     self.gain(asked.epoch, assigned.iter().map(|tp| tp.partition));
                 }
@@ -225,7 +229,7 @@ impl Witness {
 
     /// Some codes say that the membership is over; about an epoch that has passed they say nothing.
     fn hear_code(&mut self, asked: &Asked, code: i16) {
-        let is_of_past = asked.epoch != self.epoch;
+        let is_of_past = asked.epoch != self.epoch || self.is_joining;
         if code == ErrorCode::ILLEGAL_GENERATION.0 && is_of_past {
             return;
         }
