@@ -57,9 +57,11 @@ impl Drop for Stand {
 }
 
 fn words(cell: &Cell) -> Vec<String> {
-    // Every partition has its share and one batch more, so that no client waits at the end.
-    let per_partition = cell.records / u64::try_from(cell.partitions).unwrap_or(1).max(1)
-        + u64::try_from(cell.records_per_batch).unwrap_or(0);
+    // Every partition has its share and one batch more, so that no client waits at the end; where
+    // nothing is to be read there is nothing.
+    let share = cell.records / u64::try_from(cell.partitions).unwrap_or(1).max(1);
+    let more = u64::try_from(cell.records_per_batch).unwrap_or(0);
+    let per_partition = if cell.records == 0 { 0 } else { share + more };
     let words = format!(
         "target/release/forebay-bench replay --topic {} --partitions {} --record-size {} \
          --records-per-batch {} --codec {} --records-per-partition {per_partition}",

@@ -77,8 +77,8 @@ pub enum Failure {
 /// What the machine asks of the world.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Output {
-    /// Connect to this broker; say how it went with [`Producer::handle_up`] or
-    /// [`Producer::handle_down`].
+    /// Connect to this broker; say how it went with [`handle_up`](super::Producer::handle_up) or
+    /// [`handle_down`](super::Producer::handle_down).
     Connect {
         /// To whom.
         broker: BrokerId,

@@ -62,7 +62,7 @@ impl Lane {
         !self.unchecked.is_empty()
     }
 
-    /// What to ask now; all of it is to be answered by [`handle_epochs`](Self::handle_epochs).
+    /// What to ask now; all of it is to be answered by [`handle_epoch`](Self::handle_epoch).
     #[must_use]
     pub fn epoch_asks(&self) -> Vec<EpochAsk> {
         let ask = |slot: &Slot| {
