@@ -356,7 +356,8 @@ impl Lane {
         if answering.is_elsewhere {
             return self.elsewhere(slot, tail);
         }
-        if let Some(diverging) = tail.diverging_epoch {
+        // A log cannot part before its start: such a word tells nothing, and is doubted as useless.
+        if let Some(diverging) = tail.diverging_epoch.filter(|it| 0 <= it.end_offset.0) {
             let cause = ResetCause::Truncated { end: diverging.end_offset, epoch: diverging.epoch };
             return self.give_back(slot, Returned::NeedsReset(cause));
         }

@@ -321,6 +321,22 @@ fn a_log_that_was_cut_behind_us_goes_back_for_a_reset() {
 }
 
 #[test]
+fn a_log_that_is_said_to_part_before_its_start_is_asked_for_again() {
+    let mut lane = lane(1);
+    lane.poll_request().unwrap();
+    lane.handle_response_head(&ResponseHead { session_id: 9, ..ResponseHead::default() });
+    lane.handle_partition(NOW, head(0));
+    let diverging = DivergingEpoch { epoch: LeaderEpoch(2), end_offset: Position(-1) };
+    lane.handle_tail(&PartitionTail {
+        diverging_epoch: Some(diverging),
+        ..PartitionTail::default()
+    });
+    lane.handle_response_end(&ResponseEnd::default());
+    assert!(lane.poll_returned().is_none());
+    assert!(lane.poll_request().is_some(), "and it goes on");
+}
+
+#[test]
 fn an_error_that_passes_is_waited_for() {
     let mut lane = lane(2);
     lane.poll_request().unwrap();
