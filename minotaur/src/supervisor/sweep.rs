@@ -9,7 +9,7 @@ use crate::error::LabError;
 use crate::infrastructure::local::process::ProcessId;
 use crate::model::Plan;
 use crate::supervisor::home::{Home, remove_directory};
-use crate::supervisor::journal;
+use crate::supervisor::journal::{self, Entry};
 
 /// A killed process is gone in milliseconds unless the machine is in trouble.
 const KILL_WITHIN: Duration = Duration::from_secs(10);
@@ -24,11 +24,22 @@ pub(crate) fn sweep(home: &Home) -> Result<Vec<String>, LabError> {
         remove_directory(&directory)?;
     }
     let mut removed = Vec::new();
-    for entry in journal::list(home)?.into_iter().filter(journal::Entry::is_left_over) {
-        destroy(home, &entry.plan)?;
-        removed.push(entry.plan.name);
+    for listed in journal::list(home)? {
+        if let Some(entry) = still_left_over(home, &listed)? {
+            destroy(home, &entry.plan)?;
+            removed.push(entry.plan.name);
+        }
     }
     Ok(removed)
+}
+
+/// The cluster as it stands now, when its owner is gone. An owner may have handed it on after it
+/// was listed and have ended since: only what is read after its end is its last word.
+fn still_left_over(home: &Home, listed: &Entry) -> Result<Option<Entry>, LabError> {
+    if !listed.is_left_over() {
+        return Ok(None);
+    }
+    Ok(journal::load(home, &listed.plan.name)?.filter(Entry::is_left_over))
 }
 
 /// Kills the cluster's processes and removes its files. Nothing is asked to end in good order:
@@ -76,7 +87,6 @@ mod tests {
     use crate::model::Node;
     use crate::spec::LabSpec;
     use crate::supervisor::home::make_directory;
-    use crate::supervisor::journal::Entry;
 
     /// A process that looks like a node: its argument file stands on its command line.
     #[expect(clippy::zombie_processes, reason = "reaped by its id")]
@@ -135,6 +145,16 @@ mod tests {
         }
         assert!(others.iter().all(|process| !process.is_alive()));
         assert_eq!(fs::read_dir(home.clusters()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_cluster_handed_on_while_others_look_is_nobodys_to_sweep() {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::at(directory.path()).unwrap();
+        let listed = entry(&home, "handed-on", dead());
+        listed.clone().set_owner(ProcessId::own()).unwrap();
+        assert!(still_left_over(&home, &listed).unwrap().is_none());
+        assert_eq!(sweep(&home).unwrap(), [""; 0]);
     }
 
     #[test]
