@@ -6,6 +6,7 @@ mod read;
 mod write;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use forebay_protocol::wire::Str;
 
 use crate::code::ErrorCode;
 
@@ -167,6 +168,14 @@ pub(crate) enum By {
 impl Refusal {
     pub(crate) fn new(code: ErrorCode, why: impl Into<String>) -> Self {
         Self { code, why: why.into(), by: By::Node, records: Vec::new() }
+    }
+
+    /// What answers say of something that was done or refused: a code, and why.
+    pub(crate) fn outcome(done: Result<(), Self>) -> (i16, Option<Str>) {
+        match done {
+            Ok(()) => (0, None),
+            Err(refusal) => (refusal.code.0, Some(refusal.why.into())),
+        }
     }
 
     fn by_shape(mut self) -> Self {

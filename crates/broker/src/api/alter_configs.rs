@@ -26,10 +26,7 @@ pub(super) fn alter_configs(
                 topic.configs = configs;
             }
         });
-        let (error_code, error_message) = match altered {
-            Ok(()) => (0, None),
-            Err(refusal) => (refusal.code.0, Some(refusal.why.into())),
-        };
+        let (error_code, error_message) = Refusal::outcome(altered);
         AlterConfigsResourceResponse {
             error_code,
             error_message,

@@ -174,10 +174,7 @@ pub(super) fn alter(
                 set_all(cluster, asked);
             }
         });
-        let (error_code, error_message) = match altered {
-            Ok(()) => (0, None),
-            Err(refusal) => (refusal.code.0, Some(refusal.why.into())),
-        };
+        let (error_code, error_message) = Refusal::outcome(altered);
         AlterConfigsResourceResponse {
             error_code,
             error_message,

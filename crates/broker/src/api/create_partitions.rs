@@ -22,10 +22,7 @@ pub(super) fn create_partitions(
                 cluster.grow_topic(&topic.name, topic.count, replication);
             }
         });
-        let (error_code, error_message) = match grown {
-            Ok(()) => (0, None),
-            Err(refusal) => (refusal.code.0, Some(refusal.why.into())),
-        };
+        let (error_code, error_message) = Refusal::outcome(grown);
         CreatePartitionsTopicResult { name: topic.name.clone(), error_code, error_message }
     });
     let results = results.collect();

@@ -57,10 +57,7 @@ fn result(cluster: &mut Cluster, call: &Call, name: Option<Str>, id: Uuid) -> De
     let found = cluster.topics.name_of(&place).map(str::to_owned);
     let topic_id = found.as_deref().and_then(|name| cluster.topic_id(name)).unwrap_or(id);
     let deleted = delete(cluster, call, &place, found.as_deref());
-    let (error_code, error_message) = match deleted {
-        Ok(()) => (0, None),
-        Err(refusal) => (refusal.code.0, Some(refusal.why.into())),
-    };
+    let (error_code, error_message) = Refusal::outcome(deleted);
     let name = name.or_else(|| found.map(Str::from));
     let topic_id = if call.version >= 6 { topic_id } else { Uuid::ZERO };
     DeletableTopicResult { name, topic_id, error_code, error_message }

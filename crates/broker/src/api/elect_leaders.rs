@@ -33,10 +33,7 @@ pub(super) fn elect_leaders(
     for (topic, partitions) in topics {
         let partition_result = partitions.into_iter().map(|partition_id| {
             let elected = elect(cluster, call, (&topic, partition_id), request.election_type);
-            let (error_code, error_message) = match elected {
-                Ok(()) => (0, None),
-                Err(refusal) => (refusal.code.0, Some(refusal.why.into())),
-            };
+            let (error_code, error_message) = Refusal::outcome(elected);
             PartitionResult { partition_id, error_code, error_message }
         });
         let partition_result = partition_result.collect();

@@ -24,10 +24,8 @@ pub(super) fn alter(
     let mut responses = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let partitions = topic.partitions.iter().map(|asked| {
-            let (error_code, error_message) = match reassign(cluster, call, &topic.name, asked) {
-                Ok(()) => (0, None),
-                Err(refusal) => (refusal.code.0, Some(refusal.why.into())),
-            };
+            let (error_code, error_message) =
+                Refusal::outcome(reassign(cluster, call, &topic.name, asked));
             let partition_index = asked.partition_index;
             ReassignablePartitionResponse { partition_index, error_code, error_message }
         });
