@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use forebay::Compression;
 
 use crate::command::{broker, consume, demo, group, pages, perf, produce, topic};
 
@@ -62,6 +63,28 @@ pub(crate) enum Format {
     Json,
     /// Keys and values as hexadecimal digits; only for consume
     Hex,
+}
+
+/// How batches are compressed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Codec {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+impl From<Codec> for Compression {
+    fn from(codec: Codec) -> Self {
+        match codec {
+            Codec::None => Self::None,
+            Codec::Gzip => Self::Gzip,
+            Codec::Snappy => Self::Snappy,
+            Codec::Lz4 => Self::Lz4,
+            Codec::Zstd => Self::Zstd,
+        }
+    }
 }
 
 /// Where a cluster is, and how to speak to it.

@@ -110,12 +110,7 @@ struct Standing {
 }
 
 pub(crate) fn run(verb: &Verb, around: &Surroundings) -> Result<Ending, CliError> {
-    runtime::with_threads(1)?.block_on(async {
-        tokio::select! {
-            done = carry_out(verb, around.shared.output) => done.map(|()| Ending::Done),
-            () = around.stop.requested() => Ok(Ending::Interrupted),
-        }
-    })
+    runtime::unless_stopped(around, carry_out(verb, around.shared.output))
 }
 
 async fn carry_out(verb: &Verb, format: Format) -> Result<(), CliError> {

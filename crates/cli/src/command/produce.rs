@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use forebay::config::ClientKind;
-use forebay::{Compression, Header, Producer, ProducerConfig, ProducerRecord, Properties, Receipt};
+use forebay::{Header, Producer, ProducerConfig, ProducerRecord, Properties, Receipt};
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{Ending, Surroundings, connect, runtime};
-use crate::args::{Format, Servers, parse};
+use crate::args::{Codec, Format, Servers, parse};
 use crate::error::CliError;
 use crate::output;
 
@@ -59,27 +59,6 @@ pub(crate) struct Options {
     /// Records per second at most [default: as fast as they are taken]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     rate: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Codec {
-    None,
-    Gzip,
-    Snappy,
-    Lz4,
-    Zstd,
-}
-
-impl From<Codec> for Compression {
-    fn from(codec: Codec) -> Self {
-        match codec {
-            Codec::None => Self::None,
-            Codec::Gzip => Self::Gzip,
-            Codec::Snappy => Self::Snappy,
-            Codec::Lz4 => Self::Lz4,
-            Codec::Zstd => Self::Zstd,
-        }
-    }
 }
 
 #[derive(Debug, Serialize)]

@@ -4,15 +4,15 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use forebay::config::ClientKind;
-use forebay::{Compression, Producer, ProducerRecord};
+use forebay::{Producer, ProducerRecord};
 use serde::Serialize;
 use tokio::runtime::Handle;
 
 use super::latency::{Latencies, Percentiles};
 use super::payload::Payloads;
-use crate::args::{Format, Servers, parse};
+use crate::args::{Codec, Format, Servers, parse};
 use crate::command::{Ending, Surroundings, connect, runtime};
 use crate::error::CliError;
 use crate::meter::{self, Meter, Used};
@@ -33,16 +33,6 @@ behind the records it sent late. Without it every 1,000th record is timed, from 
 const TIMED: u64 = 1000;
 /// Records between two looks at whether to stop.
 const LOOK_EVERY: u64 = 256;
-
-/// How batches are compressed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Codec {
-    None,
-    Gzip,
-    Snappy,
-    Lz4,
-    Zstd,
-}
 
 /// What is written, and how.
 #[derive(Clone, Debug, Args)]
@@ -83,13 +73,7 @@ impl Options {
     fn producer(&self) -> Result<Producer, CliError> {
         let mut builder = Producer::builder()
             .properties(&connect::settings(&self.servers, ClientKind::Producer)?)
-            .compression(match self.compression {
-                Codec::None => Compression::None,
-                Codec::Gzip => Compression::Gzip,
-                Codec::Snappy => Compression::Snappy,
-                Codec::Lz4 => Compression::Lz4,
-                Codec::Zstd => Compression::Zstd,
-            });
+            .compression(self.compression.into());
         if let Some(millis) = self.linger_ms {
             builder = builder.linger(Duration::from_millis(millis));
         }
