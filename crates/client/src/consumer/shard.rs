@@ -252,7 +252,7 @@ impl ShardDriver {
                 Output::Gone { slot, worker } => self.gone(slot, worker),
                 Output::Healed(tp) => tracing::warn!(
                     target: "forebay::fetch", %tp,
-                    "no fetch has asked for this partition for a while: begins anew with it; please                      report this"
+                    "no fetch has asked for this partition for a while: begins anew with it; please report this"
                 ),
                 Output::Report(report) => {
                     self.setup.reports.send(report);
