@@ -253,6 +253,25 @@ impl Cluster {
         self.at(of, |partition| partition.log.compact())?
     }
 
+    /// Applies the topic's `retention.ms` and `retention.bytes` now, and says where the log starts
+    /// then. Kafka's defaults are a week and any amount; -1 of either is no limit, and a topic
+    /// whose `cleanup.policy` has no `delete` keeps everything. By itself nothing is dropped.
+    ///
+    /// Batches go as a whole and from the start, as Kafka's segments do: a young batch keeps those
+    /// after it, and what lies beyond the high watermark stays.
+    ///
+    /// # Errors
+    /// When there is no such partition.
+    pub fn apply_retention(&mut self, of: &TopicPartition) -> Result<i64, Refusal> {
+        let now = self.wall_clock();
+        let topic = self.topics.get(of.topic.as_str());
+        let retention = topic.map(|topic| topic.retention(now)).unwrap_or_default();
+        self.at(of, |partition| {
+            partition.log.retain(retention);
+            partition.log.start()
+        })
+    }
+
     /// Changes a byte of the batch that holds `offset`, so that its checksum is wrong.
     ///
     /// # Errors

@@ -54,7 +54,8 @@
 //! # Where it differs from Kafka
 //!
 //! There is one copy of each log, so that a change of leader loses nothing unless
-//! [`Cluster::truncate`] says so; a fetch is served by leaders alone; nothing is deleted by age.
+//! [`Cluster::truncate`] says so; a fetch is served by leaders alone; retention is applied by
+//! [`Cluster::apply_retention`] and never by itself.
 //!
 //! All else is held against Kafka itself: 170 questions went to a real 4.4.0 and a real 0.11.0.3,
 //! and this broker, posing as each, gives the same answers, hang-ups included

@@ -3,6 +3,7 @@
 mod compact;
 mod epochs;
 mod producers;
+mod retain;
 mod transactions;
 
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ use crate::code::ErrorCode;
 pub(crate) use epochs::EndOffset;
 use epochs::Epochs;
 use producers::{Producers, Verdict};
+pub(crate) use retain::Retention;
 use transactions::Transactions;
 
 /// What keeping a batch costs beside its bytes, roughly.

@@ -9,6 +9,7 @@ mod nodes;
 mod offsets;
 mod produce;
 mod replay;
+mod retention;
 mod sessions;
 mod talk;
 mod topics;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use forebay_protocol::types::{BrokerId, Uuid};
 
-use crate::log::Log;
+use crate::log::{Log, Retention};
 use crate::session::SessionKey;
 
 /// A topic.
@@ -31,6 +31,18 @@ impl Topic {
     /// Whether every record needs a key.
     pub(crate) fn is_compacted(&self) -> bool {
         self.config("cleanup.policy").split(',').any(|policy| policy.trim() == "compact")
+    }
+
+    /// What is to be kept when the clock on the wall shows `now`, in milliseconds since 1970.
+    pub(crate) fn retention(&self, now: i64) -> Retention {
+        if !self.config("cleanup.policy").split(',').any(|policy| policy.trim() == "delete") {
+            return Retention::default();
+        }
+        let limit = |name| self.config(name).parse::<i64>().ok().filter(|limit| *limit >= 0);
+        Retention {
+            since: limit("retention.ms").map(|age| now.saturating_sub(age)),
+            bytes: limit("retention.bytes").and_then(|most| usize::try_from(most).ok()),
+        }
     }
 
     /// Whether the broker stamps the records.
