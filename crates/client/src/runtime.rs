@@ -3,12 +3,19 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
 use forebay_core::time::Instant;
+
+#[cfg(test)]
+pub(crate) use self::hands::Hands;
+pub(crate) use self::validity::{Gate, Validity};
+
+#[cfg(test)]
+mod hands;
+mod validity;
 
 /// Where the control plane runs. The data plane always runs where the caller is.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -30,20 +37,20 @@ pub enum Placement {
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     started: tokio::time::Instant,
-    boot: Option<BootTime>,
+    boot: Boot,
 }
 
 impl Clock {
     /// A clock that starts now, counting suspension where the system tells it.
     #[must_use]
     pub fn start() -> Self {
-        Self { started: tokio::time::Instant::now(), boot: BootTime::start() }
+        Self { started: tokio::time::Instant::now(), boot: Boot::start() }
     }
 
     /// A clock for Tokio's paused time: suspension is not looked at.
     #[must_use]
     pub fn virtual_time() -> Self {
-        Self { started: tokio::time::Instant::now(), boot: None }
+        Self { started: tokio::time::Instant::now(), boot: Boot::None }
     }
 
     /// The time for timers.
@@ -55,7 +62,14 @@ impl Clock {
     /// The time for "is this still valid?": runs on while the machine is suspended.
     #[must_use]
     pub fn boot(&self) -> Instant {
-        self.boot.map_or_else(|| self.now(), |boot| boot.now())
+        self.boot.now().unwrap_or_else(|| self.now())
+    }
+
+    /// The kernel's tick: a number that grows while the machine runs, by a step of at most
+    /// [`TICK`], and that costs a quarter of [`boot`](Self::boot) to read. `None` where there is
+    /// none.
+    pub(crate) fn tick(&self) -> Option<u64> {
+        self.boot.tick()
     }
 
     /// The wall clock, in milliseconds since 1970: for record timestamps, never for timers.
@@ -64,7 +78,7 @@ impl Clock {
     pub fn wall_millis(&self) -> i64 {
         /// 2020-01-01T00:00:00Z.
         const VIRTUAL_START: u64 = 1_577_836_800_000;
-        let millis = if self.boot.is_some() {
+        let millis = if matches!(self.boot, Boot::System { .. }) {
             let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
             since.map_or(0, |since| since.as_millis())
         } else {
@@ -82,26 +96,63 @@ impl Clock {
     }
 }
 
-/// `CLOCK_BOOTTIME` as it stood when the clock started.
+/// The longest step of [`Clock::tick`]: one of a kernel with a hundred ticks a second, and as much
+/// again for one that comes late.
+pub(crate) const TICK: Duration = Duration::from_millis(20);
+
+/// The clock that counts suspension.
 #[derive(Clone, Copy, Debug)]
-struct BootTime {
-    started_nanos: u64,
+enum Boot {
+    /// There is none: the timers' clock stands in.
+    None,
+    /// `CLOCK_BOOTTIME`, and how it stood when the clock started.
+    System { started: u64 },
+    /// Turned by a test.
+    #[cfg(test)]
+    Hands(&'static Hands),
 }
 
-impl BootTime {
-    fn start() -> Option<Self> {
-        boot_nanos().map(|started_nanos| Self { started_nanos })
+impl Boot {
+    fn start() -> Self {
+        boot_nanos().map_or(Self::None, |started| Self::System { started })
     }
 
-    fn now(self) -> Instant {
-        let nanos = boot_nanos().unwrap_or(self.started_nanos);
-        Instant::from_nanos(nanos.saturating_sub(self.started_nanos))
+    fn now(self) -> Option<Instant> {
+        match self {
+            Self::None => None,
+            Self::System { started } => {
+                let nanos = boot_nanos().unwrap_or(started);
+                Some(Instant::from_nanos(nanos.saturating_sub(started)))
+            }
+            #[cfg(test)]
+            Self::Hands(hands) => Some(hands.boot()),
+        }
+    }
+
+    fn tick(self) -> Option<u64> {
+        match self {
+            Self::None => None,
+            Self::System { .. } => tick_nanos(),
+            #[cfg(test)]
+            Self::Hands(hands) => Some(hands.tick()),
+        }
     }
 }
 
 #[cfg(target_os = "linux")]
 fn boot_nanos() -> Option<u64> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    nanos_of(rustix::time::ClockId::Boottime)
+}
+
+#[cfg(target_os = "linux")]
+fn tick_nanos() -> Option<u64> {
+    nanos_of(rustix::time::ClockId::MonotonicCoarse)
+}
+
+#[cfg(target_os = "linux")]
+#[inline]
+fn nanos_of(clock: rustix::time::ClockId) -> Option<u64> {
+    let time = rustix::time::clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).ok()?;
     let nanos = u64::try_from(time.tv_nsec).ok()?;
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
@@ -112,33 +163,9 @@ const fn boot_nanos() -> Option<u64> {
     None
 }
 
-/// Until when records may start. The control plane moves it on with each sign of life that the
-/// coordinator confirmed; workers compare it with a clock that counts suspension, so that a machine
-/// that slept finds it in the past.
-#[derive(Clone, Debug)]
-pub(crate) struct Validity {
-    nanos: Arc<AtomicU64>,
-}
-
-impl Default for Validity {
-    /// For ever: there is no group.
-    fn default() -> Self {
-        Self { nanos: Arc::new(AtomicU64::new(u64::MAX)) }
-    }
-}
-
-impl Validity {
-    /// Until this; also earlier than was said before, when a session turned out to be shorter.
-    pub(crate) fn set(&self, until: Instant) {
-        self.nanos.store(until.as_nanos(), Ordering::Relaxed);
-    }
-
-    /// Whether a record may start now.
-    #[inline]
-    pub(crate) fn holds(&self, clock: &Clock) -> bool {
-        let until = self.nanos.load(Ordering::Relaxed);
-        until == u64::MAX || clock.boot().as_nanos() < until
-    }
+#[cfg(not(target_os = "linux"))]
+const fn tick_nanos() -> Option<u64> {
+    None
 }
 
 /// Starts `plane` where `placement` says; it runs until it ends by itself.
@@ -220,6 +247,15 @@ mod tests {
         let clock = Clock::start();
         std::thread::sleep(Duration::from_millis(5));
         assert!(Duration::from_millis(5) <= clock.boot().since(Instant::default()));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_tick_moves_within_its_longest_step() {
+        let clock = Clock::start();
+        let before = clock.tick().unwrap();
+        std::thread::sleep(TICK);
+        assert!(before < clock.tick().unwrap());
     }
 
     #[test]

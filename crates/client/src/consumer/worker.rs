@@ -31,7 +31,7 @@ use super::lease::Leased;
 use super::record::Partition;
 use crate::budget::Budget;
 use crate::link;
-use crate::runtime::{Clock, Validity};
+use crate::runtime::{Clock, Gate, Validity};
 
 mod cells;
 mod failure;
@@ -89,6 +89,7 @@ pub(crate) struct Worker<U: Unit, H: Handler<U>> {
     /// Cells that wait to be tried again.
     retries: BTreeSet<(Instant, usize)>,
     opener: Opener,
+    gate: Gate,
     progress: Vec<Progress>,
     runs: u64,
     flush_at: Option<Instant>,
@@ -104,6 +105,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         let count = setup.concurrency.max(1);
         let opener = Opener::new(setup.budget.clone());
         let cells = Cells::new(count, &setup.budget);
+        let gate = Gate::new(setup.validity.clone(), setup.clock);
         Self {
             handler,
             setup,
@@ -116,6 +118,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
             fenced: Vec::new(),
             retries: BTreeSet::new(),
             opener,
+            gate,
             progress: Vec::new(),
             runs: 0,
             flush_at: None,

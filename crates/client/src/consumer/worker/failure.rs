@@ -130,7 +130,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
     pub(super) fn retry_due(&mut self, now: Instant) {
         while let Some((_, cell)) = self.retries.first().copied().filter(|(at, _)| *at <= now) {
             self.retries.pop_first();
-            if self.setup.validity.holds(&self.setup.clock) {
+            if self.gate.is_open() {
                 self.retry(cell);
             } else {
                 // The partition may be somebody else's by now; it is looked at again soon.

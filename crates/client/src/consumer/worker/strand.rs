@@ -141,7 +141,7 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
             if self.setup.order == Order::Partition && 0 < strand.in_flight {
                 return (started, false);
             }
-            if !self.setup.validity.holds(&self.setup.clock) {
+            if !self.gate.is_open() {
                 self.fenced.push(slot);
                 return (started, false);
             }
@@ -202,8 +202,8 @@ impl<U: Unit, H: Handler<U>> Worker<U, H> {
         let (cells, handler, since) = (&mut self.cells, &*self.handler, self.turn_began);
         let context = Context::new(leased, 1);
         let (cell, has_listener) = (turn.cell, has_listener());
-        let (validity, clock) = (&self.setup.validity, &self.setup.clock);
-        let may_go_on = || leased.may_start() && validity.holds(clock);
+        let gate = &self.gate;
+        let may_go_on = || leased.may_start() && gate.is_open();
         run.each::<U>(&mut self.opener, partition, |taken, batch| {
             let Taken { unit, first, .. } = taken;
             turn.started += 1;

@@ -57,6 +57,19 @@ where
     H: Handler<Record> + Send + Sync + 'static,
     H::Future: Send,
 {
+    start_by(Clock::virtual_time(), Validity::default(), (order, policy, handler))
+}
+
+/// The same by a clock and under a membership.
+fn start_by<H>(
+    clock: Clock,
+    validity: Validity,
+    (order, policy, handler): (Order, FailurePolicy, H),
+) -> Bench
+where
+    H: Handler<Record> + Send + Sync + 'static,
+    H::Future: Send,
+{
     let (inbox, inbox_rx) = link::channel();
     let (progress_tx, progress) = link::channel();
     let setup = Setup {
@@ -64,8 +77,8 @@ where
         concurrency: 8,
         policy,
         budget: Budget::new(64 << 20),
-        clock: Clock::virtual_time(),
-        validity: Validity::default(),
+        clock,
+        validity,
         flush_every: Duration::from_millis(100),
         inbox: inbox_rx,
         progress: progress_tx,
@@ -95,6 +108,34 @@ impl Bench {
             }
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_slept_in_the_middle_of_a_batch_starts_no_further_record_of_it() {
+    let (hands, clock) = crate::runtime::Hands::clock();
+    let session = Duration::from_secs(45);
+    let validity = Validity::default();
+    validity.set(forebay_core::time::Instant::default().after(session));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&seen);
+    let handler = move |record: Record, _: Context| {
+        noted.lock().unwrap().push(record.offset().0);
+        if record.offset().0 == 3 {
+            hands.pass(2 * session);
+            hands.run(Duration::from_millis(20));
+        }
+        async {}
+    };
+    let setting = (Order::Partition, FailurePolicy::default(), handler);
+    let mut bench = start_by(clock, validity.clone(), setting);
+    bench.send(vec![job(0, 0, &[batch(Codec::None, 0, 10)], 10)]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(*seen.lock().unwrap(), [0, 1, 2, 3]);
+
+    // The group still knows us: the rest of the batch follows.
+    validity.set(forebay_core::time::Instant::default().after(4 * session));
+    bench.until_end_of(0).await;
+    assert_eq!(*seen.lock().unwrap(), (0..10).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
