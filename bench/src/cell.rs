@@ -129,9 +129,12 @@ const fn target(cells: &'static str, client: &'static str, bound: Bound) -> Targ
 
 const BATCHES: &str = "forebay batches";
 const RECORDS: &str = "forebay records";
+/// The same as a member of a group.
+const MEMBER_BATCHES: &str = "forebay member batches";
+const MEMBER_RECORDS: &str = "forebay member records";
 
 /// The promises. A missed one is printed as missed and stays in the table.
-pub(crate) const TARGETS: [Target; 13] = [
+pub(crate) const TARGETS: [Target; 15] = [
     target("replay-100-none", BATCHES, Bound::TimesFloor(1.3)),
     target("replay-100-lz4", BATCHES, Bound::TimesFloor(1.3)),
     target("replay-100-zstd", BATCHES, Bound::TimesFloor(1.3)),
@@ -139,6 +142,8 @@ pub(crate) const TARGETS: [Target; 13] = [
     target("replay-1k-lz4", BATCHES, Bound::TimesFloor(1.3)),
     target("replay-1k-zstd", BATCHES, Bound::TimesFloor(1.3)),
     target("replay-100-none", RECORDS, Bound::TimesFloor(2.5)),
+    target("replay-100-none", MEMBER_BATCHES, Bound::TimesFloor(1.3)),
+    target("replay-100-none", MEMBER_RECORDS, Bound::TimesFloor(2.5)),
     target("replay-100-none", BATCHES, Bound::TimesPeer("rdkafka", 1.0 / 6.0)),
     target("live-100-none", BATCHES, Bound::TimesPeer("franz-go pooled", 0.4)),
     target("live-100-lz4", BATCHES, Bound::TimesPeer("franz-go pooled", 0.4)),

@@ -38,12 +38,14 @@ const KACRAB: Program = Program::Peer("peer-kacrab");
 const FRANZ: Program = Program::Peer("peer-franz");
 
 /// Everybody.
-pub(crate) const CLIENTS: [Client; 14] = [
+pub(crate) const CLIENTS: [Client; 16] = [
     client(FLOOR, Program::Bench, &["floor"]),
     client("forebay batches", Program::Bench, &["ours", "--api", "batches"]),
     client("forebay records", Program::Bench, &["ours", "--api", "records"]),
     client("forebay stream", Program::Bench, &["ours", "--api", "stream"]),
     client("forebay local", Program::Bench, &["ours", "--api", "local"]),
+    client("forebay member batches", Program::Bench, &["ours", "--api", "batches", "--member"]),
+    client("forebay member records", Program::Bench, &["ours", "--api", "records", "--member"]),
     client("forebay x2 batches", Program::Bench, &["ours", "--api", "batches", "--workers", "2"]),
     client("forebay x2 records", Program::Bench, &["ours", "--api", "records", "--workers", "2"]),
     client("rdkafka batches", RDKAFKA, &["--api", "batches"]),
@@ -56,8 +58,8 @@ pub(crate) const CLIENTS: [Client; 14] = [
 ];
 
 impl Client {
-    /// The program and its arguments. Everybody is given the same partitions: joining a group
-    /// would add seconds to some and nothing to others.
+    /// The program and its arguments. Everybody is given the same partitions, members aside:
+    /// joining a group would add seconds to some and nothing to others.
     pub(crate) fn command(&self, cell: &Cell, bootstrap: &str) -> Vec<String> {
         let partitions = match self.program {
             Program::Bench => cell.partitions.to_string(),

@@ -49,6 +49,9 @@ pub(crate) struct Options {
     records: u64,
     #[arg(long, value_enum, default_value = "batches")]
     api: Api,
+    /// Join a group that shares the topic, in place of taking its partitions.
+    #[arg(long)]
+    member: bool,
     /// Threads of the runtime; 1 is a `current_thread` one.
     #[arg(long, default_value_t = 1)]
     workers: usize,
@@ -159,9 +162,13 @@ fn builder(options: &Options) -> ConsumerBuilder {
     let consumer = Consumer::builder()
         .bootstrap_servers(&options.bootstrap_servers)
         .group_id(fresh_group())
-        .assign((0..options.partitions).map(|number| TopicPartition::new(topic, number)))
         .auto_offset_reset(OffsetReset::Earliest)
         .budget_bytes(options.budget);
+    let consumer = if options.member {
+        consumer.topics([topic])
+    } else {
+        consumer.assign((0..options.partitions).map(|number| TopicPartition::new(topic, number)))
+    };
     match options.unordered {
         Some(handlers) => consumer.order(Order::Unordered).concurrency(handlers),
         None => consumer,
@@ -256,7 +263,8 @@ fn report(
     let cpu = meter::cpu();
     let committed = summary.partitions.iter().filter_map(|partition| partition.committed);
     Report {
-        client: format!("forebay {:?}", options.api).to_lowercase(),
+        client: format!("forebay {}{:?}", if options.member { "member " } else { "" }, options.api)
+            .to_lowercase(),
         records: total.records,
         bytes: total.bytes,
         checksum: total.checksum,

@@ -7,6 +7,7 @@
 mod answers;
 mod connection;
 mod fetch;
+mod group;
 #[cfg(test)]
 mod tests;
 mod wire;

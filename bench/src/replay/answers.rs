@@ -2,6 +2,7 @@
 
 use super::Stage;
 use super::connection::{APIS, Request, key};
+use super::group;
 use super::wire::{Reader, Writer};
 
 /// Kafka's error codes used here.
@@ -30,6 +31,9 @@ pub(super) fn write(
         key::FIND_COORDINATOR => find_coordinator(stage, &mut request, &mut reply)?,
         key::OFFSET_COMMIT => offset_commit(stage, &mut request, &mut reply)?,
         key::OFFSET_FETCH => offset_fetch(stage, &mut request, &mut reply)?,
+        key::JOIN_GROUP | key::SYNC_GROUP | key::HEARTBEAT | key::LEAVE_GROUP => {
+            group::write(api, &mut request, &mut reply)?;
+        }
         _ => return None,
     }
     reply.tags();

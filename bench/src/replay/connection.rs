@@ -13,7 +13,7 @@ use crate::error::Error;
 const REQUEST_LIMIT: usize = 16 << 20;
 
 /// The APIs offered: key, lowest and highest version, first flexible version.
-pub(super) const APIS: [Api; 8] = [
+pub(super) const APIS: [Api; 12] = [
     Api { key: key::PRODUCE, min: 3, max: 8, flexible: 9 },
     Api { key: key::FETCH, min: 4, max: 18, flexible: 12 },
     Api { key: key::LIST_OFFSETS, min: 1, max: 10, flexible: 6 },
@@ -21,6 +21,10 @@ pub(super) const APIS: [Api; 8] = [
     Api { key: key::OFFSET_COMMIT, min: 2, max: 9, flexible: 8 },
     Api { key: key::OFFSET_FETCH, min: 1, max: 9, flexible: 6 },
     Api { key: key::FIND_COORDINATOR, min: 0, max: 6, flexible: 3 },
+    Api { key: key::JOIN_GROUP, min: 2, max: 2, flexible: 6 },
+    Api { key: key::HEARTBEAT, min: 1, max: 1, flexible: 4 },
+    Api { key: key::LEAVE_GROUP, min: 1, max: 1, flexible: 4 },
+    Api { key: key::SYNC_GROUP, min: 1, max: 1, flexible: 4 },
     Api { key: key::API_VERSIONS, min: 0, max: 4, flexible: 3 },
 ];
 
@@ -33,6 +37,10 @@ pub(super) mod key {
     pub(crate) const OFFSET_COMMIT: i16 = 8;
     pub(crate) const OFFSET_FETCH: i16 = 9;
     pub(crate) const FIND_COORDINATOR: i16 = 10;
+    pub(crate) const JOIN_GROUP: i16 = 11;
+    pub(crate) const HEARTBEAT: i16 = 12;
+    pub(crate) const LEAVE_GROUP: i16 = 13;
+    pub(crate) const SYNC_GROUP: i16 = 14;
     pub(crate) const API_VERSIONS: i16 = 18;
 }
 

@@ -7,6 +7,7 @@ use clap::Parser;
 use super::{Options, open, serve};
 use crate::floor;
 use crate::meter::Report;
+use crate::ours;
 
 #[derive(Parser)]
 struct Replay {
@@ -18,6 +19,12 @@ struct Replay {
 struct Floor {
     #[command(flatten)]
     options: floor::Options,
+}
+
+#[derive(Parser)]
+struct Ours {
+    #[command(flatten)]
+    options: ours::Options,
 }
 
 /// Starts a replay broker and reads `records` from it with the floor.
@@ -43,6 +50,17 @@ fn every_record_is_read_in_every_codec() {
         assert_eq!((report.records, report.bytes), (3_000, 300_000), "{codec}");
         assert_eq!(report.checksum, 3_000 * u64::from(b'{'), "{codec}");
     }
+}
+
+#[test]
+fn a_group_of_one_shares_the_topic_and_reads_all_of_it() {
+    let arguments = ["replay", "--partitions", "3", "--records-per-partition", "1000"];
+    let (stage, listener) = open(Replay::parse_from(arguments).options).unwrap();
+    let address = format!("127.0.0.1:{}", stage.options.port);
+    thread::spawn(move || serve(&stage, &listener));
+    let arguments = ["ours", "--member", "--partitions", "3", "--records", "3000"];
+    let arguments = arguments.into_iter().chain(["--bootstrap-servers", &address]);
+    ours::run(&Ours::parse_from(arguments).options).unwrap();
 }
 
 #[test]

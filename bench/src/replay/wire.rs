@@ -193,6 +193,11 @@ impl Writer {
         self.raw(text.as_bytes());
     }
 
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        self.array(bytes.len());
+        self.raw(bytes);
+    }
+
     pub(super) fn null_string(&mut self) {
         if self.flexible {
             self.varint(0);
