@@ -10,7 +10,9 @@ pub(crate) enum Fault {
     #[error(
         "usage: cargo xtask <chore>\n  \
          tidy                    what no compiler checks: layers, arrows, licences, docs, words\n  \
-         test [--require-kafka]  every test, real Kafka included; counts stand on the last line\n  \
+         test [--require-kafka] [--kafka ends|all]\n  \
+         \x20                       every test, the oldest and the newest real Kafka included, or all\n  \
+         \x20                       releases that are promised; counts stand on the last line\n  \
          codec [--check]         Kafka's message definitions -> crates/protocol/src/messages\n  \
          bench [peers | cells]   cost beside the floor and other clients; `peers` builds those\n  \
          sim --seeds N [--from S]  groups under faults, N seeds, each twice\n  \

@@ -39,16 +39,44 @@ enum Kafka {
     IfThere,
 }
 
+/// On which releases of Kafka stories are told, as their runner takes it.
+const RELEASES: [&str; 2] = ["ends", "all"];
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Wish<'a> {
+    kafka: Kafka,
+    releases: &'a str,
+}
+
+impl<'a> Wish<'a> {
+    fn parse(options: &[&'a str]) -> Result<Self, Fault> {
+        let mut wish = Self { kafka: Kafka::IfThere, releases: "ends" };
+        let mut rest = options;
+        loop {
+            rest = match rest {
+                [] => return Ok(wish),
+                ["--require-kafka", rest @ ..] => {
+                    wish.kafka = Kafka::Required;
+                    rest
+                }
+                ["--kafka", releases, rest @ ..] if RELEASES.contains(releases) => {
+                    wish.releases = *releases;
+                    rest
+                }
+                _ => return Err(Fault::Usage),
+            };
+        }
+    }
+}
+
 pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Fault> {
-    let kafka = match options {
-        [] => Kafka::IfThere,
-        ["--require-kafka"] => Kafka::Required,
-        _ => return Err(Fault::Usage),
-    };
+    let wish = Wish::parse(options)?;
+    let kafka = wish.kafka;
     // All targets at once: what tests and stories need is then compiled a single time.
     run_command(cargo().current_dir(root).args(["build", "--workspace", "--all-targets"]))?;
     let mut suites = libtest_suites(root, kafka)?;
-    suites.push(stories_suite(root, kafka)?);
+    suites.push(stories_suite(root, wish)?);
     conclude(&suites, kafka)
 }
 
@@ -96,11 +124,11 @@ fn require(command: &mut Command, kafka: Kafka) {
 }
 
 /// The stories runner stands beside us in the target folder.
-fn stories_suite(root: &Path, kafka: Kafka) -> Result<Suite, Fault> {
+fn stories_suite(root: &Path, wish: Wish<'_>) -> Result<Suite, Fault> {
     let program = env::current_exe().unwrap_or_default().with_file_name("forebay-stories");
     let mut command = Command::new(program);
-    command.current_dir(root).args(["--output", "json"]);
-    require(&mut command, kafka);
+    command.current_dir(root).args(["--output", "json", "--kafka", wish.releases]);
+    require(&mut command, wish.kafka);
     stories::run(&mut command)
 }
 

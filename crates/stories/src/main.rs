@@ -14,14 +14,17 @@ mod stories;
 mod story;
 mod traffic;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 
 use crate::report::Report;
-use crate::stage::Kafka;
+use crate::runner::Wish;
+use crate::stage::{Kafka, Releases};
 
-/// Tells every story on every broker: in-process, the newest and the oldest Kafka promised.
+/// Tells every story on every broker: in-process, the newest and the oldest Kafka promised, or all
+/// releases of it.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Only stories whose name contains this.
@@ -30,7 +33,13 @@ struct Arguments {
     /// Only brokers whose name contains this.
     #[arg(long, default_value = "")]
     on: String,
-    /// Print a table for people or JSON for programs.
+    /// Which releases of Kafka.
+    #[arg(long, value_enum, default_value_t)]
+    kafka: Releases,
+    /// A report in JSON of an earlier run: what it tells of is not told again.
+    #[arg(long, value_name = "FILE")]
+    after: Vec<PathBuf>,
+    /// Print a table for people, JSON for programs, or Markdown for a page.
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
     /// Fail when real Kafka cannot be started; else its stories are left out.
@@ -41,10 +50,23 @@ struct Arguments {
     part: Option<String>,
 }
 
+impl Arguments {
+    fn wish(&self) -> Wish<'_> {
+        Wish {
+            filter: &self.filter,
+            on: &self.on,
+            releases: self.kafka,
+            kafka: if self.require_kafka { Kafka::Required } else { Kafka::IfThere },
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Output {
     Table,
     Json,
+    /// For a page of the documentation.
+    Markdown,
 }
 
 #[tokio::main]
@@ -53,8 +75,14 @@ async fn main() -> ExitCode {
     if let Some(part) = &arguments.part {
         return stories::play(part).await;
     }
-    let kafka = if arguments.require_kafka { Kafka::Required } else { Kafka::IfThere };
-    let report = runner::run(&arguments.filter, &arguments.on, kafka).await;
+    let earlier = match Report::of_files(&arguments.after) {
+        Ok(earlier) => earlier,
+        Err(fault) => {
+            eprintln!("{fault}");
+            return ExitCode::from(2);
+        }
+    };
+    let report = runner::run(&arguments.wish(), earlier).await;
     print(&report, arguments.output);
     if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -63,5 +91,6 @@ fn print(report: &Report, output: Output) {
     match output {
         Output::Table => print!("{}", report.table()),
         Output::Json => println!("{}", report.json()),
+        Output::Markdown => print!("{}", report.markdown()),
     }
 }

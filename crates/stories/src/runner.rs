@@ -4,22 +4,40 @@
 use std::time::{Duration, Instant};
 
 use crate::report::{Cell, Report, Verdict};
-use crate::stage::{Absence, Brokers, Kafka, Stage};
+use crate::stage::{Absence, Brokers, Kafka, Releases, Stage};
 use crate::stories::STORIES;
 use crate::story::{Ending, Story};
 
 /// Longest a story may take on one broker.
 const STORY_TIME_MAX: Duration = Duration::from_secs(180);
 
-pub(crate) async fn run(filter: &str, on: &str, kafka: Kafka) -> Report {
-    let stories: Vec<&Story> =
-        STORIES.iter().copied().filter(|story| story.name.contains(filter)).collect();
-    let mut cells = Vec::new();
-    for broker in Brokers::ALL.iter().filter(|broker| broker.name().contains(on)) {
-        cells.extend(on_broker(*broker, &stories, kafka).await);
+/// What is to be told, and where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish<'a> {
+    /// Part of the names of stories.
+    pub(crate) filter: &'a str,
+    /// Part of the names of brokers.
+    pub(crate) on: &'a str,
+    pub(crate) releases: Releases,
+    pub(crate) kafka: Kafka,
+}
+
+/// Tells what `earlier` does not tell of yet.
+pub(crate) async fn run(wish: &Wish<'_>, earlier: Report) -> Report {
+    let Report { mut cells } = earlier;
+    for broker in wish.releases.brokers().filter(|broker| broker.name().contains(wish.on)) {
+        let is_told = |story: &Story| {
+            cells.iter().any(|it| it.story == story.name && it.broker == broker.name())
+        };
+        let is_wanted = |story: &&Story| story.name.contains(wish.filter) && !is_told(story);
+        let stories: Vec<&Story> = STORIES.iter().copied().filter(is_wanted).collect();
+        if !stories.is_empty() {
+            cells.extend(on_broker(broker, &stories, wish.kafka).await);
+        }
     }
-    let place = |cell: &Cell| stories.iter().position(|story| story.name == cell.story);
-    cells.sort_by_key(place);
+    let story = |cell: &Cell| STORIES.iter().position(|story| story.name == cell.story);
+    let broker = |cell: &Cell| Brokers::ALL.iter().position(|it| it.name() == cell.broker);
+    cells.sort_by_key(|cell| (story(cell), broker(cell)));
     Report { cells }
 }
 

@@ -25,47 +25,99 @@ pub(crate) enum Kafka {
     IfThere,
 }
 
-/// The brokers: ours, the newest Kafka and the oldest promised.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// The brokers: ours, and the releases of Kafka that are promised, each for what came between it and
+/// the one before. Ordered by age, ours as the newest.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Brokers {
+    /// The oldest promised.
+    V0_11,
+    /// Fetch sessions, partitions added and groups deleted by request.
+    V1_1,
+    /// The last without KRaft: zstd, elections, reassignments, topic ids.
+    V2_8,
+    /// The last that can do without KRaft, and the last with old record formats.
+    V3_9,
+    /// The newest: KIP-848.
+    V4_4,
     InProcess,
-    Newest,
-    Oldest,
 }
 
 impl Brokers {
-    pub(crate) const ALL: [Self; 3] = [Self::InProcess, Self::Newest, Self::Oldest];
+    /// In the order of the report.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::InProcess, Self::V4_4, Self::V3_9, Self::V2_8, Self::V1_1, Self::V0_11];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::InProcess => "in-process",
-            Self::Newest => "kafka 4.4.0",
-            Self::Oldest => "kafka 0.11.0.3",
+            Self::V4_4 => "kafka 4.4.0",
+            Self::V3_9 => "kafka 3.9.2",
+            Self::V2_8 => "kafka 2.8.2",
+            Self::V1_1 => "kafka 1.1.1",
+            Self::V0_11 => "kafka 0.11.0.3",
         }
     }
 
     /// The release of Kafka, `None` for ours.
-    pub(crate) const fn release(self) -> Option<&'static str> {
-        match self {
-            Self::InProcess => None,
-            Self::Newest => Some("4.4.0"),
-            Self::Oldest => Some("0.11.0.3"),
-        }
+    pub(crate) fn release(self) -> Option<&'static str> {
+        self.name().strip_prefix("kafka ")
+    }
+
+    /// The oldest, the newest and ours: what every change is tested on.
+    pub(crate) const fn is_end(self) -> bool {
+        matches!(self, Self::InProcess | Self::V4_4 | Self::V0_11)
+    }
+
+    /// `CreatePartitions` (KIP-195) and `DescribeLogDirs` (KIP-113) came with Kafka 1.0.
+    pub(crate) fn adds_partitions(self) -> bool {
+        Self::V0_11 < self
+    }
+
+    /// Elections came with Kafka 2.2 (KIP-460), reassignments with 2.4 (KIP-455).
+    pub(crate) fn moves_leaders(self) -> bool {
+        Self::V1_1 < self
+    }
+
+    /// Quotas by request came with Kafka 2.6 (KIP-546).
+    pub(crate) fn sets_quotas(self) -> bool {
+        Self::V1_1 < self
     }
 
     /// Topic ids came with Kafka 2.8 (KIP-516).
-    pub(crate) const fn has_no_topic_ids(self) -> bool {
-        matches!(self, Self::Oldest)
+    pub(crate) fn has_no_topic_ids(self) -> bool {
+        self < Self::V2_8
     }
 
     /// The coordinator makes the plan since 4.0 (KIP-848).
-    pub(crate) const fn has_consumer_protocol(self) -> bool {
-        !matches!(self, Self::Oldest)
+    pub(crate) fn has_consumer_protocol(self) -> bool {
+        Self::V3_9 < self
     }
 
     /// zstd came with Kafka 2.1 (KIP-110: Produce 7, Fetch 10).
-    pub(crate) const fn has_zstd(self) -> bool {
-        !matches!(self, Self::Oldest)
+    pub(crate) fn has_zstd(self) -> bool {
+        Self::V1_1 < self
+    }
+
+    /// A topic's `message.format.version` counts for nothing since 3.0 (KIP-724).
+    pub(crate) fn writes_old_formats(self) -> bool {
+        self < Self::V3_9
+    }
+}
+
+/// On which brokers stories are told.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Releases {
+    /// Ours, the newest and the oldest promised
+    #[default]
+    Ends,
+    /// All that are promised
+    All,
+}
+
+impl Releases {
+    pub(crate) fn brokers(self) -> impl Iterator<Item = Brokers> {
+        let is_told = move |broker: &Brokers| self == Self::All || broker.is_end();
+        Brokers::ALL.into_iter().filter(is_told)
     }
 }
 

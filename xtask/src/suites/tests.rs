@@ -37,6 +37,19 @@ fn results_are_counted_under_the_name_of_their_suite() {
 }
 
 #[test]
+fn what_is_asked_for_may_stand_in_any_order_and_nothing_else_is_taken() {
+    let all = Wish { kafka: Kafka::Required, releases: "all" };
+    for words in [["--require-kafka", "--kafka", "all"], ["--kafka", "all", "--require-kafka"]] {
+        assert_eq!(Wish::parse(&words).unwrap(), all);
+    }
+    let ends = Wish { kafka: Kafka::IfThere, releases: "ends" };
+    assert_eq!(Wish::parse(&[]).unwrap(), ends);
+    for words in [&["--kafka"][..], &["--kafka", "3.9.2"], &["--quick"]] {
+        assert!(matches!(Wish::parse(words), Err(Fault::Usage)), "{words:?}");
+    }
+}
+
+#[test]
 fn a_suite_that_crashed_is_a_failure() {
     let suites = hear("     Running unittests src/lib.rs (target/debug/deps/a-1)\n", Ending::Bad);
     assert_eq!(suites.iter().map(|suite| suite.failed).sum::<u64>(), 1);

@@ -28,7 +28,7 @@ pub(crate) struct Java {
 impl Java {
     /// Clients since 4.0 no longer speak with brokers before 2.1 (KIP-896).
     pub(crate) async fn for_broker(broker: Brokers) -> Result<Self, Ending> {
-        let release = if broker == Brokers::Oldest { "3.9.2" } else { "4.4.0" };
+        let release = if broker < Brokers::V2_8 { "3.9.2" } else { "4.4.0" };
         let beside = std::env::current_exe().unwrap_or_default();
         let file = beside.with_file_name(format!("stories-java-{release}.classpath"));
         if !file.exists() {

@@ -36,6 +36,34 @@ fn programs_read_the_words_that_people_read() {
 }
 
 #[test]
+fn one_broker_alone_makes_no_story_lonely() {
+    assert!(report(&[("a", Verdict::NotOffered)]).is_success());
+}
+
+#[test]
+fn what_programs_read_can_be_taken_up_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.json");
+    let first = report(&[("a", Verdict::NotOffered), ("b", Verdict::Pass)]);
+    std::fs::write(&path, first.json()).unwrap();
+    let again = Report::of_files(&[path.clone(), path]).unwrap();
+    assert_eq!(again.cells.len(), 4);
+    assert_eq!(again.cells[0].verdict, Verdict::NotOffered);
+    let missing = folder.path().join("none");
+    assert!(matches!(Report::of_files(&[missing]), Err(Unread::File { .. })));
+}
+
+#[test]
+fn a_page_names_each_reason_once() {
+    let mut report =
+        report(&[("a", Verdict::Pass), ("b", Verdict::NotOffered), ("c", Verdict::NotOffered)]);
+    report.cells.iter_mut().for_each(|cell| cell.detail = "no zstd".to_owned());
+    let expected = "| story | a | b | c |\n|---|---|---|---|\n\
+                    | resume | pass 0.0 s | not offered (1) | not offered (1) |\n\n1. no zstd\n";
+    assert_eq!(report.markdown(), expected);
+}
+
+#[test]
 fn the_table_has_a_column_for_each_broker_and_says_what_went_wrong() {
     let mut report = report(&[("a", Verdict::Pass), ("b", Verdict::Fail)]);
     report.cells.iter_mut().skip(1).for_each(|cell| cell.detail = "a gap at 7".to_owned());

@@ -12,7 +12,7 @@ use forebay::{Admin, ClientConfig, Error, Offset, TopicName, TopicPartition};
 use crate::ours::{self, Fresh};
 use crate::peer::{Codec, Topic};
 use crate::stage::{Brokers, Stage};
-use crate::story::{Ending, Story, expect};
+use crate::story::{Ending, Holds, Story, expect};
 
 pub(crate) const STORY: Story = Story {
     name: "administer",
@@ -46,19 +46,8 @@ impl Scene<'_> {
         TopicPartition::new(self.name.clone(), partition)
     }
 
-    fn is_oldest(&self) -> bool {
-        self.stage.broker() == Brokers::Oldest
-    }
-
-    /// What the oldest does not offer must say so, in a way that programs understand.
-    fn offered<T>(&self, what: &str, told: Result<T, Error>) -> Result<Option<T>, Ending> {
-        match told {
-            Err(Error::NotOffered { .. }) if self.is_oldest() => Ok(None),
-            Ok(_) if self.is_oldest() => {
-                Err(Ending::Broken(format!("{what} cannot be there, and no error says so")))
-            }
-            told => Ok(Some(told?)),
-        }
+    fn broker(&self) -> Brokers {
+        self.stage.broker()
     }
 
     async fn topics(&self) -> Result<(), Ending> {
@@ -119,15 +108,18 @@ impl Scene<'_> {
     ) -> Result<(), Ending> {
         let changes = BTreeMap::from([(resource.clone(), changes)]);
         let mut told = self.admin.alter_configs(&changes).await?;
-        // A topic's settings are read before they are written back: wait until they are told.
-        tokio::time::sleep(Duration::from_millis(if self.is_oldest() { 500 } else { 0 })).await;
+        // Before 2.3 settings are read before they are written back: wait until they are told.
+        let wait = if self.broker() < Brokers::V2_8 { 500 } else { 0 };
+        tokio::time::sleep(Duration::from_millis(wait)).await;
         Ok(told.remove(resource).unwrap_or(Err(Error::Closed))?)
     }
 
     async fn partitions(&self) -> Result<(), Ending> {
         let three = BTreeMap::from([(self.name.clone(), 3)]);
         let grown = self.admin.create_partitions(&three).await;
-        let Some(grown) = self.offered("adding partitions", grown)? else { return Ok(()) };
+        let Some(grown) = offered(self.broker().adds_partitions().into(), grown)? else {
+            return Ok(());
+        };
         expect(grown.values().all(Result::is_ok).into(), || format!("{grown:?}"))?;
         let fewer = BTreeMap::from([(self.name.clone(), 1)]);
         let told = self.admin.create_partitions(&fewer).await?;
@@ -163,7 +155,9 @@ impl Scene<'_> {
         expect(is_whole.into(), || format!("{cluster:?}"))?;
         let ids: Vec<_> = cluster.brokers.iter().map(|node| node.id).collect();
         for (_, dirs) in self.admin.describe_log_dirs(&ids).await? {
-            let Some(dirs) = self.offered("log directories", dirs)? else { return Ok(()) };
+            let Some(dirs) = offered(self.broker().adds_partitions().into(), dirs)? else {
+                return Ok(());
+            };
             let mut here = dirs.iter().flat_map(|dir| &dir.replicas);
             let found = here.any(|it| it.tp == self.tp(0) && 0 < it.bytes);
             expect(found.into(), || format!("{} is nowhere: {dirs:?}", self.tp(0)))?;
@@ -173,7 +167,9 @@ impl Scene<'_> {
 
     async fn leaders(&self) -> Result<(), Ending> {
         let told = self.admin.elect_leaders(Election::Preferred, &[self.tp(0)]).await;
-        let Some(told) = self.offered("elections", told)? else { return Ok(()) };
+        let Some(told) = offered(self.broker().moves_leaders().into(), told)? else {
+            return Ok(());
+        };
         let right =
             told.get(&self.tp(0)).and_then(|it| it.as_ref().ok()) == Some(&Elected::NotNeeded);
         expect(right.into(), || format!("{told:?}"))?;
@@ -206,6 +202,17 @@ fn has(told: &Told, key: &str, value: &str) -> bool {
 
 fn is_set(told: &Told, key: &str) -> bool {
     told.get(key).is_some_and(|(_, source)| *source == ConfigSource::Topic)
+}
+
+/// What a broker does not offer must say so, in a way that programs understand.
+fn offered<T>(is_there: Holds, told: Result<T, Error>) -> Result<Option<T>, Ending> {
+    match (is_there, told) {
+        (Holds::No, Err(Error::NotOffered { .. })) => Ok(None),
+        (Holds::No, Ok(_)) => {
+            Err(Ending::Broken("what cannot be there was done, and no error says so".to_owned()))
+        }
+        (_, told) => Ok(Some(told?)),
+    }
 }
 
 /// Whether a broker refused with this name.

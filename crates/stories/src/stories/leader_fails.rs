@@ -62,7 +62,7 @@ async fn tell(stage: &Stage, mishap: Mishap) -> Result<(), Ending> {
             machines.freeze(leader, (&all, heir)).await?;
         }
     }
-    let away = if matches!(mishap, Mishap::Freeze) && stage.broker() == Brokers::Oldest {
+    let away = if matches!(mishap, Mishap::Freeze) && stage.broker() == Brokers::V0_11 {
         // The cluster itself waits: for half a minute it gives no leader away.
         sleep(FROZEN_FOR).await;
         Ok(())

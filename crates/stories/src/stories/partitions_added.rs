@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::ours;
 use crate::peer::Topic;
 use crate::reader::Reader;
-use crate::stage::{Brokers, Machines, Stage, admin};
+use crate::stage::{Machines, Stage, admin};
 use crate::story::{Ending, Story, expect};
 use crate::traffic::hurried;
 
@@ -61,7 +61,7 @@ async fn tell(stage: &Stage) -> Result<(), Ending> {
 
 /// The oldest brokers take no request for it; their own tool writes it into ZooKeeper.
 async fn grow(stage: &Stage, name: &str) -> Result<(), Ending> {
-    if let (Brokers::Oldest, Machines::Kafka(lab)) = (stage.broker(), stage.machines()) {
+    if let (false, Machines::Kafka(lab)) = (stage.broker().adds_partitions(), stage.machines()) {
         let words = ["--zookeeper", "{zookeeper}", "--alter", "--topic", name, "--partitions", "3"];
         return lab.tool("kafka.admin.TopicCommand", &words).await.map(drop);
     }

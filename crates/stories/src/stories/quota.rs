@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::ours::{self, Fresh};
 use crate::peer::{Codec, Peer, Topic};
 use crate::reader::Reader;
-use crate::stage::{Brokers, Machines, Stage};
+use crate::stage::{Machines, Stage};
 use crate::story::{Ending, Story, expect};
 
 pub(crate) const STORY: Story = Story {
@@ -69,7 +69,7 @@ async fn limit(stage: &Stage) -> Result<(), Ending> {
         }
         Machines::Kafka(lab) => lab,
     };
-    if stage.broker() != Brokers::Oldest {
+    if stage.broker().sets_quotas() {
         return Peer::java(stage).await?.limit(lab.bootstrap(), CLIENT, RATE).await;
     }
     let rate = format!("consumer_byte_rate={RATE}");
