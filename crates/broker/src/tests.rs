@@ -5,6 +5,7 @@ mod faults;
 mod fetch;
 mod groups;
 mod members;
+mod modern;
 mod nodes;
 mod offsets;
 mod produce;

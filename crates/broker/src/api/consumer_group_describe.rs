@@ -48,6 +48,7 @@ fn described(cluster: &Cluster, name: &Str) -> Option<DescribedGroup> {
         client_id: member.client_id.as_str().into(),
         client_host: "/127.0.0.1".into(),
         subscribed_topic_names: member.topics.iter().map(|it| it.as_str().into()).collect(),
+        subscribed_topic_regex: member.pattern.as_deref().map(Into::into),
         assignment: assignment(&member.assigned, &names),
         target_assignment: assignment(group.target(id), &names),
         member_type: 1,

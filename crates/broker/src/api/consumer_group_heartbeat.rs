@@ -67,7 +67,9 @@ fn malformed(request: &ConsumerGroupHeartbeatRequest) -> Option<ErrorCode> {
         || request.member_epoch < -2
         || (joins && request.rebalance_timeout_ms < 0)
         || (joins && owns.is_none_or(|owned| !owned.is_empty()))
-        || (joins && request.subscribed_topic_names.is_none())
+        || (joins
+            && request.subscribed_topic_names.is_none()
+            && request.subscribed_topic_regex.is_none())
         || (request.member_epoch == -2 && request.instance_id.is_none());
     let known = |name: &str| matches!(name, "uniform" | "range");
     let assignor = request.server_assignor.as_deref().is_some_and(|name| !known(name));

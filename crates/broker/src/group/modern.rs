@@ -4,6 +4,7 @@
 //! A partition reaches its next owner only after the former one has said, in a heartbeat, that it
 //! no longer has it. Until then the member stays in its epoch.
 
+mod pattern;
 mod plan;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use forebay_protocol::messages::ConsumerGroupHeartbeatRequest;
 use forebay_protocol::types::Uuid;
 
 use crate::code::ErrorCode;
+use pattern::Patterns;
 
 /// A partition, by its topic's id.
 pub(crate) type Place = (Uuid, i32);
@@ -41,6 +43,7 @@ pub(crate) struct Modern {
     target: BTreeMap<String, BTreeSet<Place>>,
     /// What the plan was made from.
     planned: Topics,
+    patterns: Patterns,
 }
 
 #[derive(Debug, Default)]
@@ -51,6 +54,8 @@ pub(crate) struct Member {
     pub(crate) client_id: String,
     rebalance: Duration,
     pub(crate) topics: BTreeSet<String>,
+    /// It wants the topics of this pattern, too.
+    pub(crate) pattern: Option<String>,
     assignor: Option<String>,
     /// What it has, as far as we let it.
     pub(crate) assigned: BTreeSet<Place>,
@@ -123,13 +128,20 @@ impl Modern {
         topics: &Topics,
     ) -> Result<Told, ErrorCode> {
         let id = request.member_id.as_str().to_owned();
-        match request.member_epoch {
+        self.take_pattern(request)?;
+        let is_new = match request.member_epoch {
             -1 | -2 => return self.leave(&id, request),
             0 => self.join(&id, client_id, request)?,
-            epoch => self.check(&id, epoch, request)?,
+            epoch => self.check(&id, epoch, request).map(|()| false)?,
+        };
+        let is_changed = self.learn(&id, request) || is_new;
+        if self.learn_topics(topics) || is_changed {
+            self.epoch += 1;
         }
-        self.learn(&id, request);
-        self.plan(topics);
+        self.plan();
+        // As Kafka, which looks at a new pattern behind the heartbeat that brought it: what it
+        // stands for is known with the next one.
+        self.look_up(topics);
         let owned = request.topic_partitions.as_ref().map(|topics| {
             let topics = topics.iter();
             let places = topics.flat_map(|it| it.partitions.iter().map(|no| (it.topic_id, *no)));
@@ -162,12 +174,13 @@ impl Modern {
         Ok(Told { member: id.to_owned(), epoch: request.member_epoch, assignment: None })
     }
 
+    /// Whether it is one more than before.
     fn join(
         &mut self,
         id: &str,
         client_id: &str,
         request: &ConsumerGroupHeartbeatRequest,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<bool, ErrorCode> {
         let instance = request.instance_id.as_deref().map(str::to_owned);
         let mut fresh = Member { instance: instance.clone(), ..Member::default() };
         if let Some(instance) = &instance {
@@ -187,9 +200,7 @@ impl Modern {
             }
         }
         let known = self.members.remove(id);
-        if known.is_none() && fresh.epoch == 0 {
-            self.epoch += 1;
-        }
+        let is_new = known.is_none() && fresh.epoch == 0;
         let mut member = known.unwrap_or(fresh);
         client_id.clone_into(&mut member.client_id);
         // Who joins has nothing: what it had before is free.
@@ -198,7 +209,7 @@ impl Modern {
         member.assigned.clear();
         (member.epoch, member.before) = (0, 0);
         self.members.insert(id.to_owned(), member);
-        Ok(())
+        Ok(is_new)
     }
 
     fn check(
@@ -221,9 +232,9 @@ impl Modern {
         if is_known && !member.is_away { Ok(()) } else { Err(ErrorCode::FENCED_MEMBER_EPOCH) }
     }
 
-    /// What the member says of itself.
-    fn learn(&mut self, id: &str, request: &ConsumerGroupHeartbeatRequest) {
-        let Some(member) = self.members.get_mut(id) else { return };
+    /// What the member says of itself, and whether the plan has to heed it.
+    fn learn(&mut self, id: &str, request: &ConsumerGroupHeartbeatRequest) -> bool {
+        let Some(member) = self.members.get_mut(id) else { return false };
         if let Ok(timeout) = u64::try_from(request.rebalance_timeout_ms) {
             member.rebalance = Duration::from_millis(timeout);
         }
@@ -234,11 +245,16 @@ impl Modern {
             is_changed |= member.topics != topics;
             member.topics = topics;
         }
+        if let Some(text) = request.subscribed_topic_regex.as_deref() {
+            let pattern = (!text.is_empty()).then(|| text.to_owned());
+            is_changed |= member.pattern != pattern;
+            member.pattern = pattern;
+        }
         if let Some(assignor) = request.server_assignor.as_deref() {
             is_changed |= member.assignor.as_deref() != Some(assignor);
             member.assignor = Some(assignor.to_owned());
         }
-        self.epoch += i32::from(is_changed);
+        is_changed
     }
 
     /// Leads one member a step towards the plan.

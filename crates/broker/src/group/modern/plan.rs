@@ -8,16 +8,18 @@ use super::{Modern, Place, Topics};
 const RANGE: &str = "range";
 
 impl Modern {
-    /// Makes a new plan when members, wishes or topics changed.
-    pub(super) fn plan(&mut self, topics: &Topics) {
-        let wanted: BTreeSet<&String> =
-            self.members.values().flat_map(|member| &member.topics).collect();
-        let known = topics.iter().filter(|(name, _)| wanted.contains(name));
+    /// Whether the topics that members want are others than the plan was made from.
+    pub(super) fn learn_topics(&mut self, topics: &Topics) -> bool {
+        let wants = |name: &str| self.members.keys().any(|id| self.wants(id, name));
+        let known = topics.iter().filter(|(name, _)| wants(name));
         let known: Topics = known.map(|(name, at)| (name.clone(), *at)).collect();
-        if self.planned != known {
-            self.planned = known;
-            self.epoch += 1;
-        }
+        let are_others = self.planned != known;
+        self.planned = known;
+        are_others
+    }
+
+    /// Makes a new plan for a new epoch.
+    pub(super) fn plan(&mut self) {
         if self.target_epoch == self.epoch {
             return;
         }
@@ -28,8 +30,8 @@ impl Modern {
     }
 
     fn takers(&self, topic: &str) -> Vec<&String> {
-        let takers = self.members.iter().filter(|(_, member)| member.topics.contains(topic));
-        takers.map(|(id, _)| id).collect()
+        let takers = self.members.keys().filter(|id| self.wants(id, topic));
+        takers.collect()
     }
 
     fn ranges(&self) -> BTreeMap<String, BTreeSet<Place>> {
@@ -60,11 +62,10 @@ impl Modern {
             self.members.keys().map(|id| (id.clone(), BTreeSet::new())).collect();
         let fair = topic_of.len().div_ceil(self.members.len().max(1));
         let mut free: BTreeMap<Place, &str> = topic_of.clone();
-        for (id, member) in &self.members {
+        for id in self.members.keys() {
             let had = self.target.get(id).into_iter().flatten();
-            let keeps = had.filter(|place| {
-                topic_of.get(place).is_some_and(|topic| member.topics.contains(*topic))
-            });
+            let keeps =
+                had.filter(|place| topic_of.get(place).is_some_and(|topic| self.wants(id, topic)));
             for place in keeps.take(fair) {
                 if free.remove(place).is_some() {
                     plan.entry(id.clone()).or_default().insert(*place);
@@ -92,8 +93,7 @@ impl Modern {
             let full = plan.iter().max_by_key(|(_, has)| has.len());
             let Some((from, has)) = full.map(|(id, has)| (id.clone(), has.clone())) else { return };
             let may = |id: &String, place: &Place| {
-                let wants = self.members.get(id).map(|member| &member.topics);
-                topic_of.get(place).is_some_and(|it| wants.is_some_and(|all| all.contains(*it)))
+                topic_of.get(place).is_some_and(|topic| self.wants(id, topic))
             };
             let emptier = plan.iter().filter(|(_, other)| other.len() + 1 < has.len());
             let moves = emptier.min_by_key(|(_, other)| other.len()).and_then(|(to, _)| {
