@@ -32,6 +32,10 @@ pub(crate) struct Line {
     pub(crate) budget_peak_bytes: Option<u64>,
     pub(crate) cpu_share: Option<f64>,
     pub(crate) committed: Option<u64>,
+    pub(crate) latency_p50_us: f64,
+    pub(crate) latency_p99_us: f64,
+    pub(crate) latency_p999_us: f64,
+    pub(crate) latency_max_us: f64,
 }
 
 /// What one run took.

@@ -6,6 +6,7 @@ mod canned;
 mod cell;
 mod child;
 mod client;
+mod echo;
 mod error;
 mod fill;
 mod floor;
@@ -13,6 +14,7 @@ mod machine;
 mod meter;
 mod ours;
 mod probe;
+mod produce;
 mod replay;
 mod rounds;
 mod stand;
@@ -40,6 +42,10 @@ enum Command {
     Fill(fill::Options),
     /// The product through its public API.
     Ours(ours::Options),
+    /// Records at a rate through the product, and how long each took.
+    Echo(echo::Options),
+    /// All producers in turn on a real broker: what they cost, how long records take.
+    Produce(produce::Options),
     /// Memory under pressure, and processor time while nothing happens.
     Probe(probe::Options),
     /// All clients in turn, round after round, with a table and verdicts.
@@ -52,6 +58,8 @@ fn main() -> ExitCode {
         Command::Floor(options) => floor::run(&options),
         Command::Fill(options) => fill::run(&options),
         Command::Ours(options) => ours::run(&options),
+        Command::Echo(options) => echo::run(&options),
+        Command::Produce(options) => produce::run(&options),
         Command::Probe(options) => probe::run(&options),
         Command::Rounds(options) => rounds::run(&options),
     };

@@ -6,12 +6,18 @@ use std::process::Command;
 use crate::command::{cargo, run as run_command};
 use crate::fault::Fault;
 
-/// `peers` builds the other clients; anything else goes to `forebay-bench rounds`.
+/// `peers` builds the other clients, `produce` goes to `forebay-bench produce`, anything else to
+/// `forebay-bench rounds`.
 pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Fault> {
     if options == ["peers"] {
         return run_command(Command::new("bench/peers/build.sh").current_dir(root));
     }
-    run_command(cargo().current_dir(root).args(["build", "--release", "-p", "forebay-bench"]))?;
+    let (what, options) = match options {
+        ["produce", options @ ..] => ("produce", options),
+        options => ("rounds", options),
+    };
+    let packages = ["-p", "forebay-bench", "-p", "forebay-cli"];
+    run_command(cargo().current_dir(root).args(["build", "--release"]).args(packages))?;
     let mut bench = Command::new("target/release/forebay-bench");
-    run_command(bench.current_dir(root).arg("rounds").args(options))
+    run_command(bench.current_dir(root).arg(what).args(options))
 }

@@ -1,5 +1,7 @@
 //! What every peer shares: the command line, the count of records, the line of JSON.
 
+pub mod produce;
+
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -146,6 +148,6 @@ impl Tally {
     }
 }
 
-fn duration(time: TimeVal) -> Duration {
+pub(crate) fn duration(time: TimeVal) -> Duration {
     Duration::new(time.tv_sec().unsigned_abs(), time.tv_usec() as u32 * 1000)
 }

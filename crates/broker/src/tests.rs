@@ -1,6 +1,7 @@
 //! The machine as a stranger meets it: requests and answers are bytes made and read by another
 //! implementation of the protocol (kafka-protocol).
 
+mod administer;
 mod faults;
 mod fetch;
 mod groups;

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use forebay_core::backoff::{self, Backoff};
 use forebay_core::rng::Rng;
+use forebay_core::time::Instant;
 use forebay_protocol::error_code::{ErrorCode, Refresh};
 
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource};
@@ -35,6 +36,9 @@ use crate::runtime::Clock;
 
 /// How long a broker may take to do what it was asked for.
 const BROKER_TIMEOUT_MS: i32 = 30_000;
+
+/// So much longer an attempt may take that knows itself when the time is over: its error says why.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Asks and changes a cluster. Cheap to clone; connections close with the last clone.
 ///
@@ -91,11 +95,13 @@ impl Admin {
         let deadline = self.clock.now().after(self.timeout);
         let mut backoff = Backoff::new(self.retry);
         let mut rng = Rng::from_seed(self.seed);
+        let mut last = None;
         loop {
-            let error = match attempt().await {
-                Ok(done) => return Ok(done),
-                Err(error) if !error.is_retriable() => return Err(error),
-                Err(error) => error,
+            let error = match self.by(deadline, attempt()).await {
+                Some(Ok(done)) => return Ok(done),
+                Some(Err(error)) if !error.is_retriable() => return Err(error),
+                Some(Err(error)) => error,
+                None => return Err(Error::Timeout { what, after: self.timeout, last }),
             };
             let again = self.clock.now().after(backoff.fail(&mut rng));
             if deadline <= again {
@@ -103,7 +109,22 @@ impl Admin {
                 return Err(Error::Timeout { what, after: self.timeout, last });
             }
             self.refresh(&error);
+            last = Some(Box::new(error));
             self.clock.sleep_until(Some(again)).await;
+        }
+    }
+
+    /// What an attempt brings, unless it takes too long: a broker that has stopped in the middle
+    /// answers for none of the time that a call may take.
+    async fn by<T>(
+        &self,
+        deadline: Instant,
+        attempt: impl Future<Output = Result<T, Error>>,
+    ) -> Option<Result<T, Error>> {
+        tokio::select! {
+            biased;
+            result = attempt => Some(result),
+            () = self.clock.sleep_until(Some(deadline.after(LAST_WORDS))) => None,
         }
     }
 

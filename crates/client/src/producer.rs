@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use forebay_core::producer::partitioner;
 use forebay_core::rng::Rng;
-use forebay_protocol::records::builder::{AppendError, NewRecord};
+use forebay_protocol::records::builder::NewRecord;
 use forebay_protocol::types::{TopicName, TopicPartition};
-use tokio::sync::{TryAcquireError, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 pub use builder::ProducerBuilder;
 pub use receipt::{Delivery, Receipt};
@@ -30,7 +30,7 @@ use crate::config::ProducerConfig;
 use crate::error::Error;
 use crate::net::connector::Connector;
 use crate::runtime::{Clock, Placement};
-use append::{Means, Pool, Target, Topic};
+use append::{Means, NotAppended, Pool, Target, Topic};
 use driver::{Driver, Input, Left, Parts};
 use spare::Spares;
 
@@ -77,12 +77,13 @@ impl Producer {
         let mut rng = Rng::from_seed(config.client.seed().wrapping_add(2));
         let (cluster, task) = Cluster::prepare(&config.client, Arc::clone(&connector), clock);
         let means = Means {
+            room: Semaphore::new(config.buffer_memory.min(Semaphore::MAX_PERMITS)),
             batch_size: config.batch_size,
             clock,
             spares: Spares::new(config.batch_size, config.buffer_memory),
             rng: Mutex::new(rng.fork()),
         };
-        let pool = Arc::new(Pool::new(means, config.buffer_memory));
+        let pool = Arc::new(Pool::new(means));
         let driver = Driver::new(Parts {
             config: Arc::clone(&config),
             cluster: cluster.clone(),
@@ -112,18 +113,11 @@ impl Producer {
     /// within `default.api.timeout.ms`, [`Error::UnknownPartition`] when it has no such partition,
     /// [`Error::Closed`].
     pub async fn send(&self, record: ProducerRecord<'_>) -> Result<Receipt, Error> {
-        let shared = &*self.shared;
-        let bytes = shared.check_size(&record)?;
-        let topic = match shared.pool.topic(record.topic) {
-            Some(topic) => topic,
-            None => shared.find_topic(&record.topic.into()).await?,
-        };
-        let (topic, target) = match target(&record, &topic) {
-            Ok(target) => (topic, target),
-            Err(_) => shared.find_partition(&record).await?,
-        };
-        shared.reserve(bytes).await?;
-        shared.append(&topic, target, &record, bytes)
+        match self.shared.append_now(&record) {
+            Ok(Some(receipt)) => Ok(receipt),
+            Ok(None) => self.shared.append_in_time(&record).await,
+            Err(error) => Err(error),
+        }
     }
 
     /// As [`send`](Self::send), at once or not at all.
@@ -228,16 +222,41 @@ impl Shared {
         u32::try_from(bytes.min(self.config.buffer_memory)).unwrap_or(u32::MAX)
     }
 
-    /// Takes room for a record.
-    async fn reserve(&self, bytes: usize) -> Result<(), Error> {
-        let share = self.share(bytes);
-        if let Ok(room) = self.pool.room.try_acquire_many(share) {
-            room.forget();
-            return Ok(());
+    /// Appends a record when nothing has to be waited for; `None` when something has.
+    fn append_now(&self, record: &ProducerRecord<'_>) -> Result<Option<Receipt>, Error> {
+        let bytes = self.check_size(record)?;
+        let appended = self.pool.with_topic(record.topic, |topic| {
+            let target = target(record, topic).ok()?;
+            self.append(topic, target, record, (bytes, 0)).transpose()
+        });
+        appended.flatten().transpose()
+    }
+
+    /// Appends a record, and waits for its topic, its partition and room for it.
+    #[cold]
+    async fn append_in_time(&self, record: &ProducerRecord<'_>) -> Result<Receipt, Error> {
+        let bytes = self.check_size(record)?;
+        let topic = match self.pool.topic(record.topic) {
+            Some(topic) => topic,
+            None => self.find_topic(&record.topic.into()).await?,
+        };
+        let (topic, target) = match target(record, &topic) {
+            Ok(target) => (topic, target),
+            Err(_) => self.find_partition(record).await?,
+        };
+        if let Some(receipt) = self.append(&topic, target, record, (bytes, 0))? {
+            return Ok(receipt);
         }
         self.tell(Input::Hurry)?;
-        self.pool.room.acquire_many(share).await.map_err(|_| Error::Closed)?.forget();
-        Ok(())
+        let room = self.pool.room().acquire_many(self.share(bytes)).await;
+        let room = room.map_err(|_| Error::Closed)?;
+        let appended = self.append(&topic, target, record, (bytes, room.num_permits()));
+        if let Ok(Some(_)) = &appended {
+            // They come back when the batch is through.
+            room.forget();
+        }
+        // With all it needs it was taken.
+        appended?.ok_or(Error::Closed)
     }
 
     fn try_send(&self, record: &ProducerRecord<'_>) -> Result<Receipt, Error> {
@@ -248,16 +267,11 @@ impl Shared {
             return Err(Error::TopicNotKnownYet { topic });
         };
         let target = target(record, &topic)?;
-        match self.pool.room.try_acquire_many(self.share(bytes)) {
-            Ok(room) => room.forget(),
-            Err(TryAcquireError::Closed) => return Err(Error::Closed),
-            Err(TryAcquireError::NoPermits) => {
-                self.tell(Input::Hurry)?;
-                let limit = self.config.buffer_memory;
-                return Err(Error::BufferFull { bytes, limit });
-            }
+        if let Some(receipt) = self.append(&topic, target, record, (bytes, 0))? {
+            return Ok(receipt);
         }
-        self.append(&topic, target, record, bytes)
+        self.tell(Input::Hurry)?;
+        Err(Error::BufferFull { bytes, limit: self.config.buffer_memory })
     }
 
     /// The topic, if the cluster has told it meanwhile.
@@ -268,33 +282,40 @@ impl Shared {
         (0 < count).then(|| self.pool.open_topic(&name, count))
     }
 
+    /// Appends a record of so many bytes, of which some room was granted already; `None` when there
+    /// is not enough.
+    #[inline]
     fn append(
         &self,
         topic: &Topic,
         target: Target,
         record: &ProducerRecord<'_>,
-        bytes: usize,
-    ) -> Result<Receipt, Error> {
+        (bytes, granted): (usize, usize),
+    ) -> Result<Option<Receipt>, Error> {
         let new = NewRecord {
             timestamp: record.timestamp.unwrap_or_else(|| self.clock.wall_millis()),
             key: record.key,
             value: record.value,
             headers: record.headers,
         };
-        let reserved = bytes.min(self.config.buffer_memory);
-        let appended = topic.append(target, &new, reserved).map_err(|error| {
-            self.pool.room.add_permits(reserved);
-            let limit = self.config.max_request_size;
-            let bytes = if let AppendError::TooLarge { record } = error { record } else { bytes };
-            Error::RecordTooLarge { bytes, limit }
-        })?;
-        for closed in appended.closed {
-            self.tell(Input::Closed(closed))?;
+        let mut closed = Vec::new();
+        let needed = bytes.min(self.config.buffer_memory);
+        let appended = topic.append(target, &new, (needed, granted), &mut closed);
+        if !closed.is_empty() {
+            closed.into_iter().try_for_each(|closed| self.tell(Input::Closed(closed)))?;
         }
-        if let Some(opened) = appended.opened {
-            self.tell(Input::Opened(opened))?;
+        match appended {
+            Ok((receipt, None)) => Ok(Some(receipt)),
+            Ok((receipt, Some(opened))) => {
+                self.tell(Input::Opened(opened))?;
+                Ok(Some(receipt))
+            }
+            Err(NotAppended::NoRoom) if self.pool.room().is_closed() => Err(Error::Closed),
+            Err(NotAppended::NoRoom) => Ok(None),
+            Err(NotAppended::TooLarge { bytes }) => {
+                Err(Error::RecordTooLarge { bytes, limit: self.config.max_request_size })
+            }
         }
-        Ok(appended.receipt)
     }
 
     fn tell(&self, input: Input) -> Result<(), Error> {

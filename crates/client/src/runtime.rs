@@ -78,12 +78,10 @@ impl Clock {
     pub fn wall_millis(&self) -> i64 {
         /// 2020-01-01T00:00:00Z.
         const VIRTUAL_START: u64 = 1_577_836_800_000;
-        let millis = if matches!(self.boot, Boot::System { .. }) {
-            let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            since.map_or(0, |since| since.as_millis())
-        } else {
-            u128::from(VIRTUAL_START) + self.started.elapsed().as_millis()
-        };
+        if matches!(self.boot, Boot::System { .. }) {
+            return system_millis();
+        }
+        let millis = u128::from(VIRTUAL_START) + self.started.elapsed().as_millis();
         i64::try_from(millis).unwrap_or(i64::MAX)
     }
 
@@ -137,6 +135,19 @@ impl Boot {
             Self::Hands(hands) => Some(hands.tick()),
         }
     }
+}
+
+/// The system's wall clock. Records are stamped with it one by one, so it is asked directly.
+#[cfg(target_os = "linux")]
+fn system_millis() -> i64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    time.tv_sec.saturating_mul(1000).saturating_add(time.tv_nsec / 1_000_000)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn system_millis() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(target_os = "linux")]

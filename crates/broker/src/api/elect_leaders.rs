@@ -8,6 +8,8 @@ use crate::cluster::Cluster;
 use crate::code::ErrorCode;
 use crate::connection::Call;
 
+/// First version with a code for the whole answer.
+const WHOLE_CODE_FROM: i16 = 1;
 /// The kind of election that takes any replica.
 const UNCLEAN: i8 = 1;
 
@@ -16,6 +18,10 @@ pub(super) fn elect_leaders(
     call: &Call,
     request: ElectLeadersRequest,
 ) -> ElectLeadersResponse {
+    if let Some(code) = call.forced().filter(|_| WHOLE_CODE_FROM <= call.version) {
+        let throttle_time_ms = call.throttle();
+        return ElectLeadersResponse { throttle_time_ms, error_code: code.0, ..Default::default() };
+    }
     let everything = || {
         let all = cluster.topics.iter().map(|(name, topic)| {
             (name.to_owned(), (0..).take(topic.partitions.len()).collect::<Vec<i32>>())

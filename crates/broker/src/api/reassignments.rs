@@ -21,6 +21,13 @@ pub(super) fn alter(
     call: &Call,
     request: AlterPartitionReassignmentsRequest,
 ) -> AlterPartitionReassignmentsResponse {
+    if let Some(code) = call.forced() {
+        return AlterPartitionReassignmentsResponse {
+            throttle_time_ms: call.throttle(),
+            error_code: code.0,
+            ..Default::default()
+        };
+    }
     let mut responses = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let partitions = topic.partitions.iter().map(|asked| {

@@ -47,14 +47,23 @@ impl<K: Clone + Ord, V> Open<K, V> {
         }
     }
 
-    /// The time is over.
-    fn give_up(mut self, what: &'static str, after: Duration) -> Each<K, V> {
+    /// The time is over. When nobody ever answered, that is the result of the whole call.
+    fn late(
+        mut self,
+        what: &'static str,
+        after: Duration,
+        failed: Option<Error>,
+    ) -> Result<Each<K, V>, Error> {
+        let is_silent = self.done.is_empty() && self.left.values().all(Option::is_none);
+        if is_silent {
+            return Err(Error::Timeout { what, after, last: failed.map(Box::new) });
+        }
         let late = self.left.into_iter().map(|(key, last)| {
-            let last = last.map(Box::new);
+            let last = last.or_else(|| failed.clone()).map(Box::new);
             (key, Err(Error::Timeout { what, after, last }))
         });
         self.done.extend(late);
-        self.done
+        Ok(self.done)
     }
 }
 
@@ -79,6 +88,7 @@ impl Admin {
         F: Future<Output = Result<Each<K, V>, Error>>,
     {
         let begun = self.clock.now();
+        let deadline = begun.after(self.timeout);
         let mut rng = Rng::from_seed(self.seed);
         let mut backoff = Backoff::new(self.retry);
         let left = keys.into_iter().map(|key| (key, None)).collect();
@@ -89,21 +99,18 @@ impl Admin {
                 true => Unknown::MayBeNews,
                 false => Unknown::IsBelieved,
             };
-            let failed = match attempt(asked).await {
-                Ok(answers) => {
+            let failed = match self.by(deadline, attempt(asked)).await {
+                Some(Ok(answers)) => {
                     open.settle(answers, unknown);
                     None
                 }
-                Err(error) if error.is_retriable() => Some(error),
-                Err(error) => return Err(error),
+                Some(Err(error)) if error.is_retriable() => Some(error),
+                Some(Err(error)) => return Err(error),
+                None => return open.late(what, self.timeout, None),
             };
             let again = self.clock.now().after(backoff.fail(&mut rng));
-            if begun.after(self.timeout) <= again {
-                if let Some(error) = failed.filter(|_| open.done.is_empty()) {
-                    let last = Some(Box::new(error));
-                    return Err(Error::Timeout { what, after: self.timeout, last });
-                }
-                return Ok(open.give_up(what, self.timeout));
+            if deadline <= again {
+                return open.late(what, self.timeout, failed);
             }
             if !open.left.is_empty() {
                 failed.iter().chain(open.left.values().flatten()).for_each(|it| self.refresh(it));

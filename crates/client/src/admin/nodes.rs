@@ -104,9 +104,10 @@ impl Admin {
                 let to = Destination::Broker(broker);
                 (broker, self.cluster.begin(to, make, (0, i16::MAX)))
             });
-            let mut each = Each::new();
+            let (mut each, until) = (Each::new(), self.half_time());
             for (broker, answer) in asked.collect::<Vec<_>>() {
-                let answer = answer.await.map_err(offered("describing log directories", "1.0"));
+                let answer = self.heard::<m::DescribeLogDirsRequest, _>(until, answer).await;
+                let answer = answer.map_err(offered("describing log directories", "1.0"));
                 each.insert(broker, answer.and_then(|answer| log_dirs(broker, &answer)));
             }
             Ok(each)

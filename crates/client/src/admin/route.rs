@@ -1,9 +1,11 @@
 //! Who is to be asked about which partitions, and what if a broker does not offer the API?
 
 use std::collections::BTreeMap;
+use std::future::Future;
 
 use forebay_core::cluster::Destination;
 use forebay_core::connection::Fault;
+use forebay_core::time::Instant;
 use forebay_protocol::api::Request;
 use forebay_protocol::error_code::ErrorCode;
 use forebay_protocol::types::{BrokerId, TopicName, TopicPartition};
@@ -35,8 +37,9 @@ impl Admin {
             let answer = self.cluster.begin(to, move |_| body.clone(), (oldest, i16::MAX));
             asked.push((partitions, answer));
         }
+        let until = self.half_time();
         for (partitions, answer) in asked {
-            match answer.await {
+            match self.heard::<R, _>(until, answer).await {
                 Ok(answer) => each.extend(read(answer)),
                 Err(error) => {
                     each.extend(partitions.into_iter().map(|tp| (tp, Err(error.clone()))));
@@ -44,6 +47,27 @@ impl Admin {
             }
         }
         Ok(each)
+    }
+
+    /// Until when one broker of several is waited for: one that is silent costs only its own part.
+    pub(super) fn half_time(&self) -> Instant {
+        self.clock.now().after(self.timeout / 2)
+    }
+
+    /// An answer that comes by `until`.
+    pub(super) async fn heard<R: Request, T>(
+        &self,
+        until: Instant,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = self.clock.sleep_until(Some(until)) => {
+                let fault = Fault::Timeout { api: R::API.name(), after: self.timeout / 2 };
+                Err(Error::Connection { address: None, fault })
+            }
+        }
     }
 
     /// Who leads which of `partitions`, and what is wrong with the others.

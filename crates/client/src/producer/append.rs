@@ -20,14 +20,14 @@ use crate::runtime::Clock;
 #[derive(Debug)]
 pub(super) struct Pool {
     topics: RwLock<BTreeMap<TopicName, Arc<Topic>>>,
-    /// `buffer.memory`, in bytes.
-    pub(super) room: Semaphore,
     means: Arc<Means>,
 }
 
 /// What all open batches use.
 #[derive(Debug)]
 pub(super) struct Means {
+    /// `buffer.memory`, in bytes.
+    pub(super) room: Semaphore,
     pub(super) batch_size: usize,
     pub(super) clock: Clock,
     pub(super) spares: Spares,
@@ -35,10 +35,57 @@ pub(super) struct Means {
     pub(super) rng: Mutex<Rng>,
 }
 
+/// Why a record was not appended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum NotAppended {
+    /// The pool has no room now.
+    NoRoom,
+    /// It fits into no batch.
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+}
+
+/// Why an open batch does not take a record.
+#[derive(Clone, Copy, Debug)]
+enum Unfit {
+    /// The pool has no room now.
+    NoRoom,
+    /// The batch is full, or never takes it.
+    Batch(AppendError),
+}
+
+/// Bytes that an open batch takes from the pool beyond what its next record needs.
+const CREDIT: usize = 4096;
+
+impl Means {
+    /// Takes room for `bytes` and some more, or exactly so much when there is no more.
+    fn take_room(&self, bytes: usize) -> Option<usize> {
+        let take = |wanted: usize| {
+            let permits = u32::try_from(wanted).ok()?;
+            self.room.try_acquire_many(permits).ok()?.forget();
+            Some(wanted)
+        };
+        take(bytes.max(CREDIT)).or_else(|| take(bytes))
+    }
+}
+
 impl Pool {
-    pub(super) fn new(means: Means, memory: usize) -> Self {
-        let room = Semaphore::new(memory.min(Semaphore::MAX_PERMITS));
-        Self { topics: RwLock::default(), room, means: Arc::new(means) }
+    pub(super) fn new(means: Means) -> Self {
+        Self { topics: RwLock::default(), means: Arc::new(means) }
+    }
+
+    /// `buffer.memory`, in bytes.
+    pub(super) fn room(&self) -> &Semaphore {
+        &self.means.room
+    }
+
+    /// What `then` makes of the topic, if it was used before.
+    #[inline]
+    pub(super) fn with_topic<T>(&self, name: &str, then: impl FnOnce(&Topic) -> T) -> Option<T> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.get(name).map(|topic| then(topic))
     }
 
     /// Buffers of batches that are through.
@@ -118,6 +165,8 @@ struct Open {
     since: Instant,
     /// Bytes taken from the pool for its records.
     reserved: usize,
+    /// Of these, bytes for records to come: the pool is not asked for each of them.
+    credit: usize,
     /// Bytes of its partition's batches since records without a key began to go there.
     turn: usize,
     /// Counts batches: a linger timer of an earlier one closes nothing.
@@ -139,16 +188,6 @@ pub(super) struct Closed {
 pub(super) struct Opened {
     pub(super) accumulator: Arc<Accumulator>,
     generation: u64,
-}
-
-/// What came of appending a record.
-#[derive(Debug)]
-pub(super) struct Appended {
-    pub(super) receipt: Receipt,
-    /// The record is the first of its batch: it starts to linger.
-    pub(super) opened: Option<Opened>,
-    /// Batches that had no room for it.
-    pub(super) closed: Vec<Closed>,
 }
 
 /// Where a record wants to go.
@@ -181,25 +220,27 @@ impl Topic {
         self.partitions.len()
     }
 
-    /// Appends a record whose `reserved` bytes were taken from the pool.
+    /// Appends a record that takes `bytes` of the pool, of which `granted` were taken already. Says
+    /// too whether it is the first of its batch. `closed` gets the batches that had no room for it.
     ///
     /// # Errors
     ///
-    /// When the record fits into no batch, or the topic has no such partition.
+    /// When the pool has no room now, when the record fits into no batch, or when the topic has no
+    /// such partition.
     pub(super) fn append(
         &self,
         target: Target,
         record: &NewRecord<'_>,
-        reserved: usize,
-    ) -> Result<Appended, AppendError> {
-        let mut closed = Vec::new();
+        (bytes, granted): (usize, usize),
+        closed: &mut Vec<Closed>,
+    ) -> Result<(Receipt, Option<Opened>), NotAppended> {
         loop {
             let at = match target {
                 Target::Partition(at) => at,
                 Target::Sticky => self.sticky.load(Ordering::Relaxed),
             };
             let Some(accumulator) = self.partitions.get(at) else {
-                return Err(AppendError::TooLarge { record: reserved });
+                return Err(NotAppended::TooLarge { bytes });
             };
             let mut open = accumulator.lock();
             if target == Target::Sticky && open.has_had_its_turn(self.means.batch_size) {
@@ -208,11 +249,14 @@ impl Topic {
                 self.turn_on();
                 continue;
             }
-            match open.push(record, reserved, accumulator) {
-                Ok((receipt, opened)) => return Ok(Appended { receipt, opened, closed }),
-                Err(error @ AppendError::TooLarge { .. }) => return Err(error),
+            match open.push(record, (bytes, granted), accumulator) {
+                Ok(taken) => return Ok(taken),
+                Err(Unfit::NoRoom) => return Err(NotAppended::NoRoom),
+                Err(Unfit::Batch(AppendError::TooLarge { record })) => {
+                    return Err(NotAppended::TooLarge { bytes: record });
+                }
                 // The next batch takes it: an empty one takes any record.
-                Err(_) => closed.extend(open.close(accumulator)),
+                Err(Unfit::Batch(_)) => closed.extend(open.close(accumulator)),
             }
         }
     }
@@ -250,6 +294,7 @@ impl Accumulator {
             result: None,
             since: Instant::default(),
             reserved: 0,
+            credit: 0,
             turn: 0,
             generation: 0,
         };
@@ -283,17 +328,24 @@ impl Open {
         self.result.is_none() && batch_size <= self.turn
     }
 
+    #[inline]
     fn push(
         &mut self,
         record: &NewRecord<'_>,
-        reserved: usize,
+        (bytes, granted): (usize, usize),
         accumulator: &Arc<Accumulator>,
-    ) -> Result<(Receipt, Option<Opened>), AppendError> {
+    ) -> Result<(Receipt, Option<Opened>), Unfit> {
         let Some(result) = &self.result else {
-            return self.open(record, reserved, accumulator);
+            return self.open(record, (bytes, granted), accumulator);
         };
-        let ordinal = self.builder.append(record)?;
-        self.reserved = self.reserved.saturating_add(reserved);
+        if self.credit.saturating_add(granted) < bytes {
+            let more = accumulator.means.take_room(bytes).ok_or(Unfit::NoRoom)?;
+            self.credit = self.credit.saturating_add(more);
+            self.reserved = self.reserved.saturating_add(more);
+        }
+        let ordinal = self.builder.append(record).map_err(Unfit::Batch)?;
+        self.credit = self.credit.saturating_add(granted).saturating_sub(bytes);
+        self.reserved = self.reserved.saturating_add(granted);
         Ok((Receipt::new(Arc::clone(result), ordinal), None))
     }
 
@@ -302,16 +354,25 @@ impl Open {
     fn open(
         &mut self,
         record: &NewRecord<'_>,
-        reserved: usize,
+        (bytes, granted): (usize, usize),
         accumulator: &Arc<Accumulator>,
-    ) -> Result<(Receipt, Option<Opened>), AppendError> {
+    ) -> Result<(Receipt, Option<Opened>), Unfit> {
         let means = &accumulator.means;
-        self.builder = BatchBuilder::with_buffer(means.batch_size, means.spares.take());
-        let ordinal = self.builder.append(record)?;
+        let more = if granted < bytes { means.take_room(bytes).ok_or(Unfit::NoRoom)? } else { 0 };
+        let mut builder = BatchBuilder::with_buffer(means.batch_size, means.spares.take());
+        let ordinal = match builder.append(record) {
+            Ok(ordinal) => ordinal,
+            Err(error) => {
+                means.room.add_permits(more);
+                return Err(Unfit::Batch(error));
+            }
+        };
         let result = Arc::new(BatchResult::new(accumulator.tp.clone()));
+        self.builder = builder;
         self.result = Some(Arc::clone(&result));
         self.since = means.clock.now();
-        self.reserved = reserved;
+        self.reserved = granted.saturating_add(more);
+        self.credit = self.reserved.saturating_sub(bytes);
         let opened = Opened { accumulator: Arc::clone(accumulator), generation: self.generation };
         Ok((Receipt::new(result, ordinal), Some(opened)))
     }
@@ -320,6 +381,7 @@ impl Open {
         let result = self.result.take()?;
         self.generation = self.generation.wrapping_add(1);
         accumulator.queued.fetch_add(1, Ordering::Relaxed);
+        self.credit = 0;
         let builder = std::mem::replace(&mut self.builder, BatchBuilder::new(0));
         self.turn = self.turn.saturating_add(builder.size());
         Some(Closed {

@@ -379,7 +379,7 @@ impl Driver {
             self.failure.get_or_insert_with(|| error.clone());
         }
         told.tell(records, result);
-        self.pool.room.add_permits(reserved);
+        self.pool.room().add_permits(reserved);
     }
 
     fn answer_flushes(&mut self) {
@@ -393,7 +393,7 @@ impl Driver {
 
     /// What waits fails, and so does what still comes in.
     fn end(mut self, mut inputs: mpsc::UnboundedReceiver<Input>, reply: oneshot::Sender<Left>) {
-        self.pool.room.close();
+        self.pool.room().close();
         inputs.close();
         self.left = Left::default();
         self.machine.handle_batches(self.clock.now(), self.fresh.drain(..));

@@ -152,7 +152,7 @@ pub(super) const ROWS: &[Row] = &[
     noted(
         "exclude.internal.topics",
         Clients::CONSUMER,
-        "topics are named one by one; none is excluded",
+        "patterns never match Kafka's own topics; name such a topic to read it",
     ),
     noted(
         "fetch.max.bytes",

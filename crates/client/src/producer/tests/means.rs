@@ -12,7 +12,7 @@ fn produced(broker: &Broker) -> Vec<Duration> {
 
 /// Nothing of `buffer.memory` is lost, whatever happened.
 fn room(producer: &Producer) -> usize {
-    producer.shared.pool.room.available_permits()
+    producer.shared.pool.room().available_permits()
 }
 
 #[tokio::test(start_paused = true)]
