@@ -115,6 +115,13 @@ pub(crate) const CRATES: &[Arrows] = &[
         never: &["tokio"],
     },
     Arrows {
+        package: "forebay-proxy",
+        // It reads what passes, and knows neither side.
+        ours: &["forebay-histcheck", "forebay-protocol"],
+        ours_in_tests: &["forebay", "forebay-broker"],
+        never: &["forebay-core"],
+    },
+    Arrows {
         package: "forebay-sim",
         // The codec: commits are read off the wire.
         ours: &["forebay", "forebay-broker", "forebay-histcheck", "forebay-protocol"],

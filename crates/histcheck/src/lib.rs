@@ -18,10 +18,12 @@ mod cells;
 mod checker;
 mod event;
 mod history;
+mod notebook;
 mod rules;
 mod verdict;
 
 pub use checker::Checker;
 pub use event::{Event, Order, Terms, What};
 pub use history::{History, HistoryError};
+pub use notebook::{Notebook, mend, now};
 pub use verdict::{Break, Figures, Needs, Rule, Verdict};
