@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::backoff::{self, Backoff};
-use forebay_core::connection::Fault;
+use forebay_core::connection::{Fault, Versions};
 use forebay_core::fetch::cursor::{Cursor, Returned};
 use forebay_core::fetch::lane::{Config, Epochs, Lane};
 use forebay_core::orders::Address;
@@ -210,14 +210,10 @@ impl LaneDriver {
             .into());
         };
         let after = self.setup.setup_timeout;
-        let greeted = tokio::time::timeout(after, async {
-            let mut stream = self.setup.connector.connect(&address).await.map_err(|error| {
-                Fault::Connect { kind: error.kind(), detail: error.to_string().into() }
-            })?;
-            let versions = handshake(&mut stream, self.client_id.clone(), ANSWER_MAX).await?;
-            Ok::<_, Fault>((stream, versions))
-        });
-        let (stream, versions) = greeted.await.map_err(|_| Fault::Setup { after })??;
+        let (connector, name) = (Arc::clone(&self.setup.connector), self.client_id.clone());
+        let greeted = tokio::time::timeout(after, greet(&*connector, &address, name));
+        let (stream, versions) =
+            self.hear_during(greeted).await?.map_err(|_| Fault::Setup { after })??;
         // A topic without id cannot be asked for by id.
         let newest = if self.machine.has_ids() { i16::MAX } else { BY_ID - 1 };
         self.version = versions.meet(ApiKey::Fetch, (0, newest)).map_err(Stop::Fault)?;
@@ -317,6 +313,19 @@ impl LaneDriver {
         }
     }
 
+    /// Hears orders until something is done: a node that does not answer keeps no partition that
+    /// others lead by now.
+    async fn hear_during<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Stop> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                order = self.orders.recv() => self.hear(order)?,
+                done = &mut work => return Ok(done),
+            }
+        }
+    }
+
     async fn hear_one(&mut self) -> Result<(), Stop> {
         let order = self.orders.recv().await;
         self.hear(order)
@@ -347,6 +356,20 @@ impl LaneDriver {
         }
         Ok(())
     }
+}
+
+/// A connection and the versions that the broker offers on it.
+async fn greet(
+    connector: &dyn Connector,
+    address: &Address,
+    client_id: Str,
+) -> Result<(Stream, Versions), Fault> {
+    let mut stream = connector
+        .connect(address)
+        .await
+        .map_err(|error| Fault::Connect { kind: error.kind(), detail: error.to_string().into() })?;
+    let versions = handshake(&mut stream, client_id, ANSWER_MAX).await?;
+    Ok((stream, versions))
 }
 
 /// Gives the shard, which polls this lane, a chance to go on with what was delivered. The shard

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use forebay::config::{ClientConfig, ConsumerConfig};
 use forebay::{BrokerId, Context, Error, OffsetReset, Position, Record, Summary};
 use forebay_broker::{ApiKey, Effect, ErrorCode, Fault, Release};
 
@@ -46,6 +47,39 @@ async fn a_leader_that_moves_is_followed() {
         }
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_moves_while_its_frozen_node_is_being_dialled_is_followed_at_once() {
+    let world = World::with_nodes(2, 1);
+    world.fill(0, 1, 10);
+    let client = ClientConfig::from_servers(world.broker.bootstrap_servers()).unwrap();
+    let client = ClientConfig { request_timeout: Duration::from_secs(2), ..client };
+    let config = ConsumerConfig { client, ..ConsumerConfig::default() };
+    let builder = world.consumer(1).config(config).group_id(GROUP);
+    let builder = builder.metadata_max_age(Duration::from_millis(500));
+    let consumer = builder.auto_offset_reset(OffsetReset::Earliest).build().unwrap();
+    let (handle, seen) = (consumer.handle(), Seen::default());
+    let noting = seen.clone();
+    let run = tokio::spawn(consumer.run(move |record: Record, _: Context| {
+        noting.note(record.partition(), record.offset().0);
+        async {}
+    }));
+    until(|| seen.count() == 10).await;
+    let (leader, _) = world.broker.with(|cluster| cluster.leader(&tp(0))).unwrap();
+    let other = BrokerId(3 - leader.0);
+    world.broker.with(|cluster| cluster.freeze_node(leader));
+    // The Fetch is given up after two and a half seconds; dialling again may take ten more. That the
+    // leader moved is told by a node that answers, which may be the second to be asked.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    world.broker.with(|cluster| cluster.move_leader(&tp(0), other)).unwrap();
+    world.fill(0, 1, 10);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(seen.count(), 20, "{:?}", handle.stats().await);
+    assert_eq!(handle.stats().await.unwrap().watchdog_heals, 0);
+    world.broker.with(|cluster| cluster.thaw_node(leader));
+    close(&handle).await;
+    run.await.unwrap().unwrap();
 }
 
 #[tokio::test(start_paused = true)]

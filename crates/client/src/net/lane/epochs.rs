@@ -31,16 +31,7 @@ impl LaneDriver {
             .map_err(Fault::from)?;
         let after = self.setup.request_timeout;
         let talk = tokio::time::timeout(after, exchange(stream, &frame));
-        let frame = {
-            tokio::pin!(talk);
-            loop {
-                tokio::select! {
-                    biased;
-                    order = self.orders.recv() => self.hear(order)?,
-                    answer = &mut talk => break answer,
-                }
-            }
-        };
+        let frame = self.hear_during(talk).await?;
         let frame = frame.map_err(|_| Fault::Timeout { api: "OffsetForLeaderEpoch", after })??;
         let answer =
             response::decode::<OffsetForLeaderEpochRequest>(frame, version, self.correlation)
