@@ -15,6 +15,7 @@ mod news;
 mod output;
 mod partition;
 mod release;
+mod rights;
 mod shutdown;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -35,8 +36,9 @@ use crate::ownership::member::{self, Identity};
 use crate::ownership::membership::Membership;
 use crate::rng::Rng;
 use crate::time::Instant;
-pub use output::{Cause, Ending, Event, Outcome, Output, Trouble};
+pub use output::{Cause, Ending, Event, Outcome, Output, Right, Trouble};
 use partition::{Partition, Progress};
+use rights::{Act, Rights};
 use shutdown::Stage;
 
 /// What the router needs to know from the start.
@@ -94,6 +96,7 @@ pub struct Consumer {
     partitions: BTreeMap<TopicPartition, Partition>,
     starts: Starts,
     commit: Commit,
+    rights: Rights,
     stage: Stage,
     /// Whether the shard's lanes are closed.
     is_shard_closed: bool,
@@ -122,6 +125,7 @@ impl Consumer {
             giving: BTreeSet::new(),
             commit_by: None,
             starts: Starts::new(config.policy, config.retry, rng.fork()),
+            rights: Rights::new(rng.fork()),
             commit: Commit::new(config.commit, author, rng),
             stage: Stage::Running,
             is_shard_closed: false,
@@ -142,7 +146,8 @@ impl Consumer {
         self.metadata = Arc::clone(&metadata);
         self.starts.handle_metadata(now, metadata);
         self.tell_brokers();
-        self.check_topics();
+        self.look_at_rights(now);
+        self.check_topics(now);
         self.lose_recreated(now);
         self.tell_leaders();
         if let Some(member) = &mut self.member {
@@ -190,6 +195,7 @@ impl Consumer {
             Report::LeaderStale { tp, gain, tried, hint } => {
                 self.handle_leader_stale(&tp, gain, tried, hint);
             }
+            Report::Denied { tp, gain, position } => self.handle_denied(now, (&tp, gain), position),
             Report::Stopped { tp, gain, fault } => self.handle_stopped(now, &tp, gain, fault),
             Report::Stop => self.handle_shutdown(now, now.after(self.config.drain_timeout)),
             Report::Closed => self.is_shard_closed = true,
@@ -260,8 +266,9 @@ impl Consumer {
         }
         if self.topics_by.is_some_and(|by| by <= now) {
             self.topics_by = None;
-            self.check_topics();
+            self.check_topics(now);
         }
+        self.retry_rights(now);
         self.route(now);
     }
 
@@ -276,6 +283,7 @@ impl Consumer {
         let pillars = [
             self.starts.poll_timeout(),
             self.commit.poll_timeout(),
+            self.rights.poll_timeout(),
             self.member.as_ref().and_then(Membership::poll_timeout),
         ];
         let own = [self.giving_until(), self.stage.deadline(), self.topics_by];
@@ -285,7 +293,7 @@ impl Consumer {
     /// Moves what the machines say to where it belongs, until they have nothing more to say.
     fn route(&mut self, now: Instant) {
         loop {
-            while self.route_member(now) || self.route_starts() || self.route_commit(now) {}
+            while self.route_member(now) || self.route_starts(now) || self.route_commit(now) {}
             self.end_if_nothing_is_left(now);
             self.advance_giving(now);
             self.advance_shutdown(now);
@@ -296,7 +304,7 @@ impl Consumer {
         }
     }
 
-    fn route_starts(&mut self) -> bool {
+    fn route_starts(&mut self, now: Instant) -> bool {
         let Some(output) = self.starts.poll_output() else { return false };
         let out = match output {
             start::Output::FetchCommitted(tps) => Output::FetchCommitted(tps),
@@ -304,11 +312,12 @@ impl Consumer {
             start::Output::List { leader, asks } => Output::List { leader, asks },
             start::Output::StaleMetadata => Output::StaleMetadata,
             start::Output::Found { tp, position, epoch, source } => {
+                self.allow(now, &tp.topic, Act::Start);
                 self.handle_found(&tp, Entry { position, epoch }, source);
                 return true;
             }
             start::Output::Failed { tp, why } => {
-                self.fail(&tp, Trouble::Start(why));
+                self.fail(now, &tp, Trouble::Start(why));
                 return true;
             }
         };
@@ -332,10 +341,11 @@ impl Consumer {
             }
             commit::Output::WrongCoordinator => Output::WrongCoordinator,
             commit::Output::Acked { tp, position } => {
+                self.allow(now, &tp.topic, Act::Commit);
                 Output::Event(Event::Committed { tp, position })
             }
             commit::Output::Refused { tp, code } => {
-                self.fail(&tp, Trouble::Commit { code });
+                self.fail(now, &tp, Trouble::Commit { code });
                 return true;
             }
             commit::Output::Fatal { code } => {
@@ -408,6 +418,7 @@ impl Consumer {
         if let Some(partition) = self.partitions.get_mut(tp) {
             partition.frontier = Some(entry.position);
             self.commit.handle_frontier(now, tp, entry);
+            self.allow_read(now, tp, entry.position);
         }
     }
 
@@ -441,7 +452,7 @@ impl Consumer {
             return;
         }
         self.starts.handle_dropped(tp);
-        self.fail(tp, Trouble::Shard(fault));
+        self.fail(now, tp, Trouble::Shard(fault));
         self.commit.handle_flush(now);
     }
 
@@ -460,7 +471,10 @@ impl Consumer {
     }
 
     /// Notes why a partition cannot go on, once.
-    fn fail(&mut self, tp: &TopicPartition, trouble: Trouble) {
+    fn fail(&mut self, now: Instant, tp: &TopicPartition, trouble: Trouble) {
+        if let Some(act) = self.missing_right(&trouble) {
+            return self.deny(now, tp, act, Position::default());
+        }
         let Some(partition) = self.partitions.get_mut(tp) else { return };
         if partition.trouble.is_none() {
             partition.trouble = Some(trouble.clone());

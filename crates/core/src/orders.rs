@@ -150,6 +150,16 @@ pub enum Report {
         /// What the broker said the leader is (KIP-951).
         hint: Option<LeaderHint>,
     },
+    /// The leader says that we may not read the partition; fetching waits for [`Order::Leader`],
+    /// what was fetched before goes on.
+    Denied {
+        /// The partition.
+        tp: TopicPartition,
+        /// Which ownership this belongs to.
+        gain: Gain,
+        /// Where fetching stood.
+        position: Position,
+    },
     /// The partition stopped and stays stopped: its records are not processed any further.
     Stopped {
         /// The partition.

@@ -408,6 +408,15 @@ fn note(event: &Event) {
         Event::Group(trouble) => {
             tracing::warn!(target: "forebay::group", ?trouble, "trouble in the group");
         }
+        Event::Denied { topic, right } => {
+            tracing::error!(
+                target: "forebay::group", %topic, ?right,
+                "a right is missing: an ACL has to allow it; it is tried again"
+            );
+        }
+        Event::Granted { topic, right } => {
+            tracing::info!(target: "forebay::group", %topic, ?right, "a right was granted");
+        }
         Event::Committed { tp, position } => {
             tracing::debug!(target: "forebay::control", %tp, %position, "committed");
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use forebay_core::consumer::Event;
-use forebay_protocol::types::{Position, TopicPartition};
+pub use forebay_core::consumer::Right;
+use forebay_protocol::types::{Position, TopicName, TopicPartition};
 
 use crate::link;
 
@@ -37,6 +38,21 @@ pub enum OwnershipEvent {
         /// Where it goes on.
         to: Position,
     },
+    /// We lack a right on a topic: told once. The other topics go on, and this one is tried again
+    /// after 5 seconds, then ever more slowly, at least once a minute.
+    Denied {
+        /// The topic.
+        topic: TopicName,
+        /// The operation that an ACL has to allow.
+        right: Right,
+    },
+    /// What was [`Denied`](Self::Denied) works now.
+    Granted {
+        /// The topic.
+        topic: TopicName,
+        /// The operation that is allowed.
+        right: Right,
+    },
 }
 
 impl OwnershipEvent {
@@ -51,6 +67,10 @@ impl OwnershipEvent {
             Event::Lost { tps, .. } => Self::Lost(tps.clone()),
             Event::OffsetReset { tp, from, to } => {
                 Self::Reset { tp: tp.clone(), from: *from, to: *to }
+            }
+            Event::Denied { topic, right } => Self::Denied { topic: topic.clone(), right: *right },
+            Event::Granted { topic, right } => {
+                Self::Granted { topic: topic.clone(), right: *right }
             }
             Event::Draining(_)
             | Event::Started { .. }

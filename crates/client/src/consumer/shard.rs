@@ -387,6 +387,7 @@ impl ShardDriver {
             (Phase::Draining { .. }, _) => Holds::Draining,
             _ if entry.is_paused => Holds::Paused,
             (_, Place::Resting { until: Until::UserSeek, .. }) => Holds::Stopped,
+            (_, Place::Resting { until: Until::Right, .. }) => Holds::Denied,
             (_, Place::Resting { .. }) => Holds::Leader,
             _ if self.machine.reservoir().is_held(slot) => Holds::Work,
             _ => Holds::Nothing,

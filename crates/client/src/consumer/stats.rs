@@ -73,6 +73,8 @@ pub enum Holds {
     Paused,
     /// It has no leader, or its position is being looked for.
     Leader,
+    /// A right on its topic that we lack; it is tried again.
+    Denied,
     /// It is being given up.
     Draining,
     /// An error; see the log or the summary.

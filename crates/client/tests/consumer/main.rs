@@ -21,6 +21,7 @@ mod end;
 mod failure;
 mod flow;
 mod group;
+mod group_rights;
 mod group_trouble;
 mod legacy;
 mod network;

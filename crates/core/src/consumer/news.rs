@@ -71,12 +71,12 @@ impl Consumer {
             if let Some(partition) = self.partitions.get_mut(&tp) {
                 (partition.gain, partition.is_drained) = (None, true);
             }
-            self.fail(&tp, Trouble::Recreated);
+            self.fail(now, &tp, Trouble::Recreated);
         }
     }
 
     /// Fails partitions that the cluster does not have.
-    pub(super) fn check_topics(&mut self) {
+    pub(super) fn check_topics(&mut self, now: Instant) {
         // A group follows topics as they come and go.
         let follows = self.member.is_some();
         let patience = if follows { Patience::Left } else { Patience::from(self.topics_by) };
@@ -89,7 +89,7 @@ impl Consumer {
             .collect();
         for (tp, trouble) in failed {
             self.starts.handle_dropped(&tp);
-            self.fail(&tp, trouble);
+            self.fail(now, &tp, trouble);
         }
     }
 }

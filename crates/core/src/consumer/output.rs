@@ -100,6 +100,20 @@ pub enum Event {
         /// Why.
         why: Trouble,
     },
+    /// We lack a right on a topic. Other topics go on, and this one is tried again slowly.
+    Denied {
+        /// The topic.
+        topic: TopicName,
+        /// What we may not.
+        right: Right,
+    },
+    /// We have the right now.
+    Granted {
+        /// The topic.
+        topic: TopicName,
+        /// What we may.
+        right: Right,
+    },
     /// The coordinator stored a position.
     Committed {
         /// The partition.
@@ -107,6 +121,15 @@ pub enum Event {
         /// What it stored.
         position: Position,
     },
+}
+
+/// A right on a topic, as Kafka's ACLs name them.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Right {
+    /// To know of it: its partitions, leaders and offsets.
+    Describe,
+    /// To fetch its records and to commit offsets of it.
+    Read,
 }
 
 /// Why a partition, or the whole consumer, cannot go on.

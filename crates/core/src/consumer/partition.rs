@@ -3,6 +3,7 @@
 use forebay_protocol::types::{Position, TopicPartition, Uuid};
 
 use super::output::Trouble;
+use super::rights::Denied;
 use crate::cluster::metadata::Metadata;
 use crate::fence::Gain;
 use crate::offsets::commit::Entry;
@@ -15,7 +16,7 @@ pub(super) const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 /// The name cannot be one of a topic.
 const INVALID_TOPIC: i16 = 17;
 /// We may not look at the topic.
-const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
+pub(super) const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
 
 /// Whether records are handed out.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -56,6 +57,10 @@ pub(super) struct Partition {
     pub(super) wants_leader: bool,
     pub(super) progress: Progress,
     pub(super) trouble: Option<Trouble>,
+    /// What we may not do with it now; it is tried again.
+    pub(super) denied: Option<Denied>,
+    /// Where fetching was refused; `None` when it was not, or went on.
+    pub(super) unread: Option<Position>,
     pub(super) is_drained: bool,
     pub(super) giving: Giving,
     /// Records that ran when the shard gave up waiting.
@@ -116,7 +121,7 @@ impl Partition {
 
     /// Whether it has not started and nothing says yet that it cannot.
     pub(super) fn awaits_topic(&self) -> bool {
-        self.gain.is_none() && self.trouble.is_none()
+        self.gain.is_none() && self.trouble.is_none() && self.denied.is_none()
     }
 }
 

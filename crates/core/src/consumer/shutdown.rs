@@ -3,6 +3,7 @@
 use super::output::{Cause, Ending, Outcome, Output};
 use super::partition::Giving;
 use super::release::Steps;
+use super::rights::Denied;
 use super::{Commits, Consumer};
 use crate::orders::Order;
 use crate::time::Instant;
@@ -90,12 +91,13 @@ impl Consumer {
         let partitions = self.partitions.iter().map(|(tp, partition)| {
             let is_lost = partition.giving == Giving::Lost;
             let is_kept = self.config.commits == Commits::Nowhere || self.commit.is_stored(tp);
+            let denied = || partition.denied.map(Denied::trouble);
             let ending = Ending {
                 frontier: partition.frontier,
                 committed: self.commit.acked(tp),
                 is_drained: partition.is_drained && !is_lost,
                 is_committed: is_kept && !is_lost,
-                trouble: partition.trouble.clone(),
+                trouble: partition.trouble.clone().or_else(denied),
             };
             (tp.clone(), ending)
         });

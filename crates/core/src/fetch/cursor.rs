@@ -37,6 +37,8 @@ pub enum Returned {
     LeaderStale(Option<LeaderHint>),
     /// The position does not exist in the leader's log.
     NeedsReset(ResetCause),
+    /// We may not read it.
+    Denied,
     /// Fetching it cannot go on.
     Fault(Fault),
 }

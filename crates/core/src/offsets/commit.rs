@@ -194,6 +194,16 @@ impl Commit {
         self.forget_in_flight(tp);
     }
 
+    /// What was refused of `tp` may be tried again.
+    pub fn handle_allowed(&mut self, now: Instant, tp: &TopicPartition) {
+        let Some(slot) = self.slots.get_mut(tp).filter(|slot| slot.refused) else { return };
+        slot.refused = false;
+        if slot.wanted.is_some() {
+            self.wanting.insert(tp.clone());
+        }
+        self.advance(now);
+    }
+
     /// The membership allows commits, or does not for now.
     pub fn handle_gate(&mut self, now: Instant, gate: Gate) {
         if self.gate != gate {

@@ -27,6 +27,8 @@ use crate::time::Instant;
 const JOINING: i32 = 0;
 /// The epoch of one who leaves, and of a static member who will be back.
 const LEAVING: (i32, i32) = (-1, -2);
+/// After a refusal for a topic that we may not know of: the cluster says meanwhile which it is.
+const DENIED_PAUSE: Duration = Duration::from_secs(5);
 /// Until the coordinator has said how often to beat.
 const FIRST_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -60,6 +62,8 @@ pub struct Modern {
     told: Option<(BTreeSet<TopicName>, BTreeSet<TopicPartition>)>,
     /// What the heartbeat on its way tells.
     telling: (BTreeSet<TopicName>, BTreeSet<TopicPartition>),
+    /// The topics for which a heartbeat was refused last, since we may not know of one of them.
+    denied: Option<BTreeSet<TopicName>>,
     /// What is to be ours, by topic id.
     target: Vec<(Uuid, Vec<i32>)>,
     /// Ids of topics that we have partitions of.
@@ -89,6 +93,7 @@ impl Modern {
             beaten_at: None,
             told: None,
             telling: Default::default(),
+            denied: None,
             target: Vec::new(),
             ids: BTreeMap::new(),
             owned: BTreeSet::new(),
@@ -109,8 +114,9 @@ impl Modern {
     pub fn handle_metadata(&mut self, now: Instant, metadata: Arc<Metadata>) {
         self.metadata = metadata;
         self.reconcile(now);
-        let topics = self.config.wish.topics(&self.metadata);
-        if self.told.as_ref().is_some_and(|(told, _)| *told != topics) {
+        let topics = self.topics();
+        let told = self.told.as_ref().map(|(told, _)| told);
+        if told.or(self.denied.as_ref()).is_some_and(|told| *told != topics) {
             self.due = now;
         }
         self.advance(now);
@@ -215,7 +221,8 @@ impl Modern {
 
     /// Says what changed since the coordinator heard of us last; everything when that is unknown.
     fn beat(&mut self, now: Instant) {
-        let topics = self.config.wish.topics(&self.metadata);
+        let topics = self.topics();
+        self.denied = None;
         let told = self.told.take();
         let (told_topics, told_owned) =
             told.as_ref().map_or((None, None), |(topics, owned)| (Some(topics), Some(owned)));
@@ -228,6 +235,20 @@ impl Modern {
         self.told = told;
         self.due = now.after(self.interval);
         self.awaiting = Some(self.ask(Request::Beat(Box::new(beat))));
+    }
+
+    /// The topics that are wanted, without those that we may not know of: for one of them the
+    /// coordinator would refuse the whole heartbeat. With none left it is to say so itself.
+    fn topics(&self) -> BTreeSet<TopicName> {
+        let wanted = self.config.wish.topics(&self.metadata);
+        let is_denied = |name: &TopicName| {
+            let topic = self.metadata.topics.get(name);
+            topic.is_some_and(|topic| topic.error == code::TOPIC_AUTHORIZATION_FAILED)
+        };
+        if wanted.iter().all(is_denied) {
+            return wanted;
+        }
+        wanted.into_iter().filter(|name| !is_denied(name)).collect()
     }
 
     fn by_id(&self) -> Vec<(Uuid, Vec<i32>)> {
@@ -325,6 +346,12 @@ impl Modern {
             code::COORDINATOR_NOT_AVAILABLE | code::NOT_COORDINATOR => {
                 self.outputs.push_back(Output::WrongCoordinator);
                 self.again(now);
+            }
+            code::TOPIC_AUTHORIZATION_FAILED => {
+                self.outputs.push_back(Output::StaleMetadata);
+                self.again(now);
+                self.due = now.after(DENIED_PAUSE);
+                self.denied = Some(self.telling.0.clone());
             }
             _ => self.again(now),
         }

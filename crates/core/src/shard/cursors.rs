@@ -77,8 +77,11 @@ impl Shard {
         let (tp, gain, tried) = (entry.tp.clone(), entry.fence.gain, Some(cursor.leader));
         let (position, position_epoch) = (cursor.position, cursor.position_epoch);
         entry.watermarks = cursor.watermarks;
-        let until =
-            if matches!(why, Returned::NeedsReset(_)) { Until::Seek } else { Until::Leader };
+        let until = match why {
+            Returned::NeedsReset(_) => Until::Seek,
+            Returned::Denied => Until::Right,
+            Returned::Recalled | Returned::LeaderStale(_) | Returned::Fault(_) => Until::Leader,
+        };
         entry.place = Place::Resting { cursor, until };
         let report = match why {
             Returned::Recalled => return,
@@ -89,6 +92,7 @@ impl Shard {
             Returned::NeedsReset(cause) => {
                 Report::NeedsReset { tp, gain, position, position_epoch, cause }
             }
+            Returned::Denied => Report::Denied { tp, gain, position },
             Returned::Fault(fault) => return self.stop_after_work(slot, fault),
         };
         self.outputs.push_back(Output::Report(report));

@@ -87,7 +87,10 @@ impl Shard {
         let is_same = entry.leader == leader;
         entry.leader = leader;
         match &mut entry.place {
-            Place::Resting { until: Until::Leader, .. } => self.lend(slot, leader),
+            Place::Resting { until: until @ (Until::Leader | Until::Right), .. } => {
+                *until = Until::Leader;
+                self.lend(slot, leader);
+            }
             Place::Resting { until: Until::Seek | Until::UserSeek, .. } => {}
             Place::Recalled { leader: next, .. } => *next = leader,
             Place::Lent(_) if is_same || leader.is_none() => {}

@@ -78,6 +78,8 @@ pub enum Until {
     Leader,
     /// The control plane's word where to go on.
     Seek,
+    /// The control plane's word to try again: we may not read it now.
+    Right,
     /// A seek by the user: there is no way on.
     UserSeek,
 }

@@ -61,7 +61,7 @@ impl Watch {
                 Some(LaneState::Idle) => false,
                 Some(LaneState::Unable) | None => true,
             },
-            Place::Resting { until: Until::UserSeek, .. } => true,
+            Place::Resting { until: Until::UserSeek | Until::Right, .. } => true,
             Place::Resting { .. } | Place::Recalled { .. } => false,
         }
     }

@@ -18,6 +18,8 @@ pub(super) enum Refusal {
     Leader,
     /// It passes.
     Rest,
+    /// We may not read it.
+    Denied,
     /// Waiting does not cure it.
     Final,
 }
@@ -27,10 +29,8 @@ impl Refusal {
         match code {
             OFFSET_OUT_OF_RANGE => Self::Reset,
             UNSUPPORTED_COMPRESSION_TYPE | UNSUPPORTED_VERSION | INVALID_REQUEST => Self::Final,
-            CORRUPT_MESSAGE
-            | UNKNOWN_SERVER_ERROR
-            | OFFSET_NOT_AVAILABLE
-            | TOPIC_AUTHORIZATION_FAILED => Self::Rest,
+            CORRUPT_MESSAGE | UNKNOWN_SERVER_ERROR | OFFSET_NOT_AVAILABLE => Self::Rest,
+            TOPIC_AUTHORIZATION_FAILED => Self::Denied,
             _ => Self::Leader,
         }
     }
@@ -58,6 +58,7 @@ impl Lane {
             }
             Refusal::Leader => return true,
             Refusal::Rest => self.rest(now, slot),
+            Refusal::Denied => self.give_back(slot, Returned::Denied),
             Refusal::Final => self.give_back(slot, Returned::Fault(Fault::Broker { code })),
         }
         false

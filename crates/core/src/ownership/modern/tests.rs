@@ -205,3 +205,54 @@ fn who_leaves_says_so_with_the_epoch_for_it() {
     talk.answer(Answer::Unreachable);
     assert_eq!(talk.said, [Output::Left]);
 }
+
+/// The picture with a second topic, which we may not know of.
+fn picture_with_denied() -> Arc<Metadata> {
+    let denied = Topic { error: code::TOPIC_AUTHORIZATION_FAILED, ..Topic::default() };
+    let update = Update { topics: [("secret".into(), denied)].into(), ..Update::default() };
+    Arc::new(picture().merge(update))
+}
+
+#[test]
+fn a_topic_that_we_may_not_know_of_is_left_out_so_that_the_others_go_on() {
+    let mut talk = Talk::start(Protocol::Consumer);
+    talk.member.config.wish = Wish::Topics(["secret".into(), "t".into()].into());
+    talk.refused(code::COORDINATOR_LOAD_IN_PROGRESS);
+    talk.sleep(500);
+    talk.refused(code::TOPIC_AUTHORIZATION_FAILED);
+    assert_eq!(talk.said, [Output::StaleMetadata]);
+    talk.sleep(1_000);
+    assert!(talk.asked.is_none(), "the cluster is asked which topic it is");
+
+    talk.member.handle_metadata(talk.now, picture_with_denied());
+    talk.hear();
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!(beat.topics, Some(["t".into()].into()));
+    talk.beaten(1, Some(&[0]));
+
+    // The right was granted.
+    talk.beaten(1, None);
+    talk.member.handle_metadata(talk.now, picture());
+    talk.hear();
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!(beat.topics, Some(["secret".into(), "t".into()].into()));
+}
+
+#[test]
+fn with_no_topic_that_we_may_know_of_the_coordinator_is_asked_every_five_seconds() {
+    let mut talk = Talk::start(Protocol::Consumer);
+    talk.member.config.wish = Wish::Topics(["secret".into()].into());
+    talk.refused(code::TOPIC_AUTHORIZATION_FAILED);
+    talk.member.handle_metadata(talk.now, picture_with_denied());
+    talk.hear();
+    talk.asked = None;
+    talk.member.awaiting = None;
+    for _ in 0..3 {
+        talk.sleep(4_999);
+        assert!(talk.asked.is_none());
+        talk.sleep(1);
+        talk.refused(code::TOPIC_AUTHORIZATION_FAILED);
+        talk.member.handle_metadata(talk.now, picture_with_denied());
+        talk.hear();
+    }
+}
