@@ -129,6 +129,12 @@ pub(crate) const CRATES: &[Arrows] = &[
         never: &["forebay-core"],
     },
     Arrows {
+        package: "forebay-chaos",
+        ours: &["forebay", "forebay-histcheck", "forebay-proxy", "minotaur"],
+        ours_in_tests: &[],
+        never: &["forebay-core"],
+    },
+    Arrows {
         package: "minotaur",
         ours: &["forebay"],
         ours_in_tests: &["forebay-broker"],

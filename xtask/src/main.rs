@@ -37,6 +37,7 @@ fn dispatch(words: &[&str]) -> Result<(), Fault> {
         ["codec", options @ ..] => Ok(codec::run(&root(), options)?),
         ["bench", options @ ..] => bench::run(&root(), options),
         ["sim", options @ ..] => sim(options),
+        ["chaos", options @ ..] => chaos(options),
         ["ci"] => ci::run(&root()),
         _ => Err(Fault::Usage),
     }
@@ -46,6 +47,13 @@ fn dispatch(words: &[&str]) -> Result<(), Fault> {
 fn sim(options: &[&str]) -> Result<(), Fault> {
     let mut cargo = command::cargo();
     cargo.current_dir(root()).args(["run", "--quiet", "--release", "-p", "forebay-sim", "--"]);
+    command::run(cargo.args(options))
+}
+
+/// Plays groups on real brokers; the options are those of the program.
+pub(crate) fn chaos(options: &[&str]) -> Result<(), Fault> {
+    let mut cargo = command::cargo();
+    cargo.current_dir(root()).args(["run", "--quiet", "--release", "-p", "forebay-chaos", "--"]);
     command::run(cargo.args(options))
 }
 
