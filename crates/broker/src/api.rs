@@ -22,6 +22,7 @@ mod leave_group;
 mod list_offsets;
 mod metadata;
 mod offset_commit;
+mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
@@ -88,6 +89,7 @@ pub(crate) fn answer(
         ApiKey::ListOffsets => with(cluster, call, reader, list_offsets::list_offsets),
         ApiKey::Metadata => with(cluster, call, reader, metadata::metadata),
         ApiKey::OffsetCommit => with(cluster, call, reader, offset_commit::offset_commit),
+        ApiKey::OffsetDelete => with(cluster, call, reader, offset_delete::offset_delete),
         ApiKey::OffsetFetch => with(cluster, call, reader, offset_fetch::offset_fetch),
         ApiKey::FindCoordinator => {
             find_coordinator::find_coordinator(cluster, call, &decode(call, reader)?)

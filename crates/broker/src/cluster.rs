@@ -240,7 +240,7 @@ impl Cluster {
         let offer = api::key(header.key)
             .and_then(|api| versions::offer(self.options.release, api))
             .ok_or(BadRequest::NotOffered(header.key))?;
-        let call = self.note(id, node, &header, (offer.api, bytes));
+        let call = self.note(id, node, &header, (offer, bytes));
         if call.mischief.closes_first() {
             self.close(id, None);
             return Ok(());
@@ -256,8 +256,9 @@ impl Cluster {
         connection: ConnectionId,
         node: BrokerId,
         header: &Header,
-        (api, bytes): (forebay_protocol::api::ApiKey, usize),
+        (offer, bytes): (Offer, usize),
     ) -> Call {
+        let Offer { api, max: newest, .. } = offer;
         let client_id = header.client_id.clone();
         self.log.note(Seen {
             at: self.now,
@@ -271,7 +272,7 @@ impl Cluster {
         });
         let mischief = self.script.strike(&Asked { api, node, client_id: client_id.as_deref() });
         let (version, correlation) = (header.version, header.correlation);
-        Call { connection, node, api, version, correlation, client_id, mischief }
+        Call { connection, node, api, version, newest, correlation, client_id, mischief }
     }
 
     fn reply(&mut self, call: Call, reply: Reply) {

@@ -61,6 +61,8 @@ pub(crate) struct Call {
     pub(crate) node: BrokerId,
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
+    /// The newest version of the API that is offered.
+    pub(crate) newest: i16,
     pub(crate) correlation: i32,
     pub(crate) client_id: Option<Str>,
     /// What the fault script does to this request.

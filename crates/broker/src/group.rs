@@ -13,6 +13,10 @@ use crate::code::ErrorCode;
 use crate::connection::TimerKey;
 use crate::group::classic::Classic;
 use crate::group::modern::Modern;
+use crate::versions::Release;
+
+/// The kind of classic groups whose members say which topics they read.
+pub(crate) const CONSUMER: &str = "consumer";
 
 /// A group: its committed offsets and, for tests, members that live.
 #[derive(Debug, Default)]
@@ -67,6 +71,21 @@ impl Group {
         !(self.members.is_empty() && self.classic.is_empty() && self.modern.is_empty())
     }
 
+    /// Whether it is, or was when it had members, one by KIP-848.
+    pub(crate) fn is_modern(&self) -> bool {
+        self.modern.epoch() > 0
+    }
+
+    /// Whether a member reads this topic.
+    pub(crate) fn reads(&self, topic: &str) -> bool {
+        self.modern.reads(topic) || self.classic.reads(topic)
+    }
+
+    /// Whether it has members whose topics cannot be known.
+    pub(crate) fn reads_unknown(&self) -> bool {
+        !self.classic.is_empty() && self.classic.protocol_type() != CONSUMER
+    }
+
     /// A member that lives, in this generation or member epoch.
     pub(crate) fn join(&mut self, member: &str, generation: i32) {
         self.members.insert(member.to_owned(), generation);
@@ -80,7 +99,7 @@ impl Group {
     /// and -1, and may when the group has no members.
     pub(crate) fn may_commit(
         &mut self,
-        now: Duration,
+        time: (Duration, Release),
         (member, instance): (&str, Option<&str>),
         generation: i32,
     ) -> Result<(), ErrorCode> {
@@ -89,7 +108,7 @@ impl Group {
         }
         match self.members.get(member) {
             None if !self.modern.is_empty() => self.modern.may_commit(member, generation),
-            None => self.classic.may_commit(now, member, instance, generation),
+            None => self.classic.may_commit(time, member, instance, generation),
             Some(current) if *current != generation => Err(ErrorCode::ILLEGAL_GENERATION),
             Some(_) => Ok(()),
         }

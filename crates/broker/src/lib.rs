@@ -57,8 +57,8 @@
 //! [`Cluster::truncate`] says so; a fetch is served by leaders alone; retention is applied by
 //! [`Cluster::apply_retention`] and never by itself.
 //!
-//! All else is held against Kafka itself: 170 questions went to a real 4.4.0 and a real 0.11.0.3,
-//! and this broker, posing as each, gives the same answers, hang-ups included
+//! All else is held against Kafka itself: more than 400 questions went to a real 4.4.0 and a real
+//! 0.11.0.3, and this broker, posing as each, gives the same answers, hang-ups included
 //! (`tests/conformance`, whose goldens the real ones write and win).
 //!
 //! # Checks outside of the tests

@@ -22,6 +22,14 @@ impl Rng {
         i32::try_from(self.next() >> 33).unwrap_or(i32::MAX).max(1)
     }
 
+    /// An id as Java writes them, in five groups of digits.
+    pub(crate) fn uuid_text(&mut self) -> String {
+        let hex: String = self.uuid().iter().map(|byte| format!("{byte:02x}")).collect();
+        let groups = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
+        let parts: Vec<&str> = groups.iter().filter_map(|(from, to)| hex.get(*from..*to)).collect();
+        parts.join("-")
+    }
+
     pub(crate) fn uuid(&mut self) -> [u8; 16] {
         let number = u128::from(self.next()) << 64 | u128::from(self.next());
         // Version 4, so that no client takes it for one of Kafka's reserved ids.

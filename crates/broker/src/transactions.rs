@@ -66,6 +66,18 @@ impl Coordinator {
         let has = producer.open.as_ref().is_some_and(|open| open.partitions.contains(&place));
         if has { Ok(()) } else { Err(ErrorCode::INVALID_TXN_STATE) }
     }
+
+    /// Whether offsets of this group may wait for the producer's transaction.
+    pub(crate) fn may_pend(&self, claim: &Claim<'_>, group: &str) -> Result<(), ErrorCode> {
+        let known = self.producers.get(claim.transactional_id);
+        let known = known.filter(|known| known.id == claim.producer_id);
+        let known = known.ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
+        if known.epoch != claim.epoch {
+            return Err(ErrorCode::INVALID_PRODUCER_EPOCH);
+        }
+        let has = known.open.as_ref().is_some_and(|open| open.groups.contains(group));
+        if has { Ok(()) } else { Err(ErrorCode::INVALID_TXN_STATE) }
+    }
 }
 
 impl Cluster {

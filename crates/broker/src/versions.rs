@@ -42,7 +42,7 @@ type Row = (ApiKey, [i16; 5]);
 /// Every API that this broker answers, as the releases' own tables have them. Where Kafka 4.4 goes
 /// on with versions for brokers alone or for a feature that is not offered here (transactions of
 /// KIP-890), the row stops before them.
-const TABLE: [Row; 35] = [
+const TABLE: [Row; 36] = [
     (ApiKey::Produce, [3, 5, 9, 11, 13]),
     (ApiKey::Fetch, [5, 7, 12, 17, 18]),
     (ApiKey::ListOffsets, [2, 2, 6, 9, 11]),
@@ -58,7 +58,8 @@ const TABLE: [Row; 35] = [
     (ApiKey::ConsumerGroupDescribe, [-1, -1, -1, -1, 1]),
     (ApiKey::DescribeGroups, [1, 1, 5, 5, 6]),
     (ApiKey::ListGroups, [1, 1, 4, 5, 5]),
-    (ApiKey::DeleteGroups, [-1, 0, 2, 2, 2]),
+    (ApiKey::DeleteGroups, [-1, 0, 2, 2, 3]),
+    (ApiKey::OffsetDelete, [-1, -1, 0, 0, 0]),
     (ApiKey::ApiVersions, [1, 1, 3, 4, 5]),
     (ApiKey::CreateTopics, [2, 2, 7, 7, 7]),
     (ApiKey::DeleteTopics, [1, 1, 6, 6, 6]),
@@ -81,12 +82,8 @@ const TABLE: [Row; 35] = [
 ];
 
 /// Versions that Kafka 4 no longer offers, though this broker still speaks them: the oldest left.
-const RAISED: [(ApiKey, i16); 4] = [
-    (ApiKey::JoinGroup, 2),
-    (ApiKey::OffsetForLeaderEpoch, 2),
-    (ApiKey::DescribeConfigs, 1),
-    (ApiKey::DescribeLogDirs, 1),
-];
+const RAISED: [(ApiKey, i16); 3] =
+    [(ApiKey::OffsetForLeaderEpoch, 2), (ApiKey::DescribeConfigs, 1), (ApiKey::DescribeLogDirs, 1)];
 
 /// What a release offers of one API: the oldest and the newest version.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

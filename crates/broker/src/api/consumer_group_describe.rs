@@ -36,7 +36,7 @@ pub(super) fn consumer_group_describe(
 
 fn described(cluster: &Cluster, name: &Str) -> Option<DescribedGroup> {
     let group = &cluster.groups.get(name.as_str())?.modern;
-    if group.is_empty() {
+    if group.epoch() == 0 {
         return None;
     }
     let names: BTreeMap<Uuid, &str> =
@@ -44,23 +44,22 @@ fn described(cluster: &Cluster, name: &Str) -> Option<DescribedGroup> {
     let members = group.members().map(|(id, member)| Member {
         member_id: id.as_str().into(),
         instance_id: member.instance.as_deref().map(Into::into),
-        member_epoch: member.epoch,
+        member_epoch: member.told_epoch(),
         client_id: member.client_id.as_str().into(),
         client_host: "/127.0.0.1".into(),
         subscribed_topic_names: member.topics.iter().map(|it| it.as_str().into()).collect(),
-        subscribed_topic_regex: member.pattern.as_deref().map(Into::into),
-        assignment: assignment(&member.assigned, &names),
+        subscribed_topic_regex: Some(member.pattern.as_deref().unwrap_or_default().into()),
+        assignment: assignment(member.held(), &names),
         target_assignment: assignment(group.target(id), &names),
         member_type: 1,
         ..Default::default()
     });
     let members: Vec<Member> = members.collect();
-    let is_stable = members.iter().all(|member| member.member_epoch == group.epoch());
     Some(DescribedGroup {
         group_id: name.clone(),
-        group_state: if is_stable { "Stable".into() } else { "Reconciling".into() },
+        group_state: group.state().into(),
         group_epoch: group.epoch(),
-        assignment_epoch: group.epoch(),
+        assignment_epoch: group.target_epoch(),
         assignor_name: "uniform".into(),
         members,
         authorized_operations: NOT_ASKED,

@@ -18,11 +18,10 @@ pub(super) fn consumer_group_heartbeat(
 ) -> ConsumerGroupHeartbeatResponse {
     let throttle_time_ms = call.throttle();
     if request.member_id.is_empty() && request.member_epoch == 0 && call.version == 0 {
-        let uuid = cluster.rng.uuid();
-        let id: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
-        request.member_id = id.as_str().into();
+        request.member_id = cluster.rng.uuid_text().as_str().into();
     }
-    let refused = cluster.no_group(call, &request.group_id).or_else(|| malformed(&request));
+    let elsewhere = || cluster.elsewhere(call, &request.group_id);
+    let refused = call.forced().or_else(|| malformed(&request)).or_else(elsewhere);
     let told = match refused {
         Some(code) => Err(code),
         None => cluster.consumer_heartbeat(call, &request),
@@ -63,7 +62,11 @@ fn assigned(places: &std::collections::BTreeSet<Place>) -> Assignment {
 fn malformed(request: &ConsumerGroupHeartbeatRequest) -> Option<ErrorCode> {
     let joins = request.member_epoch == 0;
     let owns = request.topic_partitions.as_ref();
-    let is_wrong = request.member_id.is_empty()
+    let is_nameless = |name: &Option<_>| name.as_deref().is_some_and(str::is_empty);
+    let is_wrong = request.group_id.is_empty()
+        || request.member_id.is_empty()
+        || is_nameless(&request.instance_id)
+        || is_nameless(&request.rack_id)
         || request.member_epoch < -2
         || (joins && request.rebalance_timeout_ms < 0)
         || (joins && owns.is_none_or(|owned| !owned.is_empty()))

@@ -7,6 +7,10 @@ use crate::cluster::Cluster;
 use crate::code::ErrorCode;
 use crate::connection::Call;
 
+/// What a client can ask for: nodes, or controllers, which are not here.
+const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
+
 pub(super) fn describe_cluster(
     cluster: &mut Cluster,
     call: &Call,
@@ -19,6 +23,14 @@ pub(super) fn describe_cluster(
             port: i32::from(port),
             ..Default::default()
         };
+    let wrong = match request.endpoint_type {
+        BROKERS => None,
+        CONTROLLERS => Some(ErrorCode::MISMATCHED_ENDPOINT_TYPE),
+        _ => Some(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE),
+    };
+    if let Some(code) = wrong {
+        return DescribeClusterResponse { error_code: code.0, ..Default::default() };
+    }
     DescribeClusterResponse {
         throttle_time_ms: call.throttle(),
         error_code: call.forced().unwrap_or(ErrorCode::NONE).0,

@@ -1,4 +1,4 @@
-//! `DescribeGroups` v0-v6, `ListGroups` v0-v5, `DeleteGroups` v0-v2: what administrators ask about
+//! `DescribeGroups` v0-v6, `ListGroups` v0-v5, `DeleteGroups` v0-v3: what administrators ask about
 //! groups.
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use crate::code::ErrorCode;
 use crate::connection::Call;
 use crate::group::Group;
 use crate::group::classic::State;
+use crate::versions::Release;
 
 /// First `DescribeGroups` that says that there is no such group instead of calling it dead.
 const NOT_FOUND_FROM: i16 = 6;
@@ -29,11 +30,11 @@ pub(super) fn describe(
     request: DescribeGroupsRequest,
 ) -> DescribeGroupsResponse {
     let groups = request.groups.iter().map(|name| {
-        let code = cluster.no_group(call, name);
+        let code = cluster.elsewhere(call, name);
         let described = cluster.groups.get(name.as_str()).filter(|_| code.is_none());
         // Groups by KIP-848 are described elsewhere.
-        let described = described.filter(|group| group.modern.is_empty());
-        let found = described.map(described_group);
+        let described = described.filter(|group| !group.is_modern());
+        let found = described.map(|group| described_group(group, cluster.options.release));
         DescribedGroup {
             group_id: name.clone(),
             error_code: match (code, &found) {
@@ -51,7 +52,7 @@ pub(super) fn describe(
     DescribeGroupsResponse { throttle_time_ms: call.throttle(), groups: groups.collect() }
 }
 
-fn described_group(group: &Group) -> DescribedGroup {
+fn described_group(group: &Group, release: Release) -> DescribedGroup {
     let classic = &group.classic;
     let protocol = classic.protocol().unwrap_or_default();
     let is_stable = classic.state() == State::Stable;
@@ -64,7 +65,7 @@ fn described_group(group: &Group) -> DescribedGroup {
         member_assignment: if is_stable { member.assignment.clone() } else { Bytes::new() },
     });
     DescribedGroup {
-        group_state: state_name(classic.state()).into(),
+        group_state: state_name(classic.state(), release).into(),
         protocol_type: classic.protocol_type().into(),
         protocol_data: if is_stable { protocol.into() } else { "".into() },
         members: members.collect(),
@@ -73,10 +74,11 @@ fn described_group(group: &Group) -> DescribedGroup {
 }
 
 /// Kafka's names.
-const fn state_name(state: State) -> &'static str {
+fn state_name(state: State, release: Release) -> &'static str {
     match state {
         State::Empty => "Empty",
         State::Preparing { .. } => "PreparingRebalance",
+        State::Completing { .. } if release == Release::V0_11 => "AwaitingSync",
         State::Completing { .. } => "CompletingRebalance",
         State::Stable => "Stable",
     }
@@ -94,11 +96,11 @@ pub(super) fn list(
     let here =
         cluster.groups.iter().filter(|(name, _)| cluster.coordinator_of(name) == Some(call.node));
     let listed = here.map(|(name, group)| {
-        let is_modern = !group.modern.is_empty();
+        let is_modern = group.is_modern();
         let (kind, state) = if is_modern {
-            ("consumer", "Stable")
+            ("consumer", group.modern.state())
         } else {
-            ("classic", state_name(group.classic.state()))
+            ("classic", state_name(group.classic.state(), cluster.options.release))
         };
         let of_classic = group.classic.protocol_type();
         ListedGroup {
@@ -124,7 +126,7 @@ pub(super) fn delete(
     request: DeleteGroupsRequest,
 ) -> DeleteGroupsResponse {
     let results = request.groups_names.iter().map(|name| {
-        let code = cluster.no_group(call, name).or_else(|| {
+        let code = cluster.elsewhere(call, name).or_else(|| {
             let group = cluster.groups.get(name.as_str());
             match group {
                 None => Some(ErrorCode::GROUP_ID_NOT_FOUND),

@@ -10,7 +10,9 @@ use super::Reply;
 use crate::cluster::Cluster;
 use crate::code::ErrorCode;
 use crate::connection::{BadRequest, Call};
-use crate::group::classic::{Joining, refusal};
+use crate::group::classic::{Joining, is_session, refusal};
+use crate::group::modern::Modern;
+use crate::versions::Release;
 
 pub(super) fn join_group(
     cluster: &mut Cluster,
@@ -22,11 +24,24 @@ pub(super) fn join_group(
         |name: &str| cluster.groups.get(name).is_some_and(|group| !group.modern.is_empty());
     // A group has members of one kind at a time.
     let other_kind = is_modern(&request.group_id).then_some(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
-    if let Some(code) = cluster.no_group(call, &request.group_id).or(other_kind) {
+    let nameless = request.group_id.is_empty().then_some(ErrorCode::INVALID_GROUP_ID);
+    if let Some(code) = cluster.no_group(call, &request.group_id).or(nameless).or(other_kind) {
         let response = refusal(call, code, &request.member_id);
         return Ok(Reply::Body(vec![super::encoded(&response, call.version)?]));
     }
     let group = request.group_id.as_str().to_owned();
+    if !cluster.groups.contains_key(&group) && !request.member_id.is_empty() {
+        let is_right = is_session(request.session_timeout_ms);
+        let code = if is_right {
+            ErrorCode::UNKNOWN_MEMBER_ID
+        } else {
+            ErrorCode::INVALID_SESSION_TIMEOUT
+        };
+        let response = refusal(call, code, &request.member_id);
+        return Ok(Reply::Body(vec![super::encoded(&response, call.version)?]));
+    }
+    // Who comes to an empty group decides what it is.
+    cluster.groups.entry(group.clone()).or_default().modern = Modern::default();
     let joining = Joining::new(call.clone(), request);
     cluster.in_group(&group, |classic, world| classic.join(world, joining));
     Ok(Reply::Park)
@@ -35,12 +50,14 @@ pub(super) fn join_group(
 impl Cluster {
     /// Why this node cannot say anything about the group, if so.
     pub(crate) fn no_group(&self, call: &Call, group: &str) -> Option<ErrorCode> {
-        if call.forced().is_some() {
-            return call.forced();
-        }
-        if group.is_empty() {
-            return Some(ErrorCode::INVALID_GROUP_ID);
-        }
-        (self.coordinator_of(group) != Some(call.node)).then_some(ErrorCode::NOT_COORDINATOR)
+        let is_named = !group.is_empty() || self.options.release == Release::V0_11;
+        let nameless = (!is_named).then_some(ErrorCode::INVALID_GROUP_ID);
+        call.forced().or(nameless).or_else(|| self.elsewhere(call, group))
+    }
+
+    /// The same for those who may ask for a group without a name.
+    pub(crate) fn elsewhere(&self, call: &Call, group: &str) -> Option<ErrorCode> {
+        let is_here = self.coordinator_of(group) == Some(call.node);
+        call.forced().or_else(|| (!is_here).then_some(ErrorCode::NOT_COORDINATOR))
     }
 }

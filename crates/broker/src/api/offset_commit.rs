@@ -18,8 +18,11 @@ use crate::group::Committed;
 use crate::topic::TopicRef;
 use crate::versions::Release;
 
+/// First version whose generation may be a member epoch.
+const EPOCHS_FROM: i16 = 9;
+
 /// How long a commit's metadata may be, in bytes: Kafka's `offset.metadata.max.bytes`.
-const MAX_METADATA: usize = 4096;
+pub(super) const MAX_METADATA: usize = 4096;
 
 pub(super) fn offset_commit(
     cluster: &mut Cluster,
@@ -30,9 +33,12 @@ pub(super) fn offset_commit(
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let partitions = topic.partitions.iter().map(|asked| {
-            let code = refused
-                .map_or_else(|| commit(cluster, call, &request.group_id, (topic, asked)), Err)
-                .err();
+            let stale = refused == Some(ErrorCode::STALE_MEMBER_EPOCH);
+            let forgiven = stale && had(cluster, &request, (topic, asked.partition_index));
+            let code = match refused.filter(|_| !forgiven) {
+                None => commit(cluster, call, &request.group_id, (topic, asked)).err(),
+                refused => refused,
+            };
             OffsetCommitResponsePartition {
                 partition_index: asked.partition_index,
                 error_code: code.unwrap_or(ErrorCode::NONE).0,
@@ -47,6 +53,22 @@ pub(super) fn offset_commit(
     OffsetCommitResponse { throttle_time_ms: call.throttle(), topics }
 }
 
+/// Whether the member had the partition already in the epoch that it commits in, and has it still
+/// (KIP-1251): then it is no matter that its epoch has grown since.
+fn had(
+    cluster: &Cluster,
+    request: &OffsetCommitRequest,
+    (topic, index): (&OffsetCommitRequestTopic, i32),
+) -> bool {
+    let place = TopicRef::of(&topic.name, topic.topic_id);
+    let name = cluster.topics.name_of(&place);
+    let id = name.and_then(|name| cluster.topic_id(name));
+    let group = cluster.groups.get(request.group_id.as_str());
+    let (member, epoch) = (&request.member_id, request.generation_id_or_member_epoch);
+    let had = group.zip(id).map(|(group, id)| group.modern.had(member, epoch, (id, index)));
+    had.unwrap_or(false)
+}
+
 /// Why nothing of the request is committed, if so.
 fn refusal(cluster: &mut Cluster, call: &Call, request: &OffsetCommitRequest) -> Option<ErrorCode> {
     if call.forced().is_some() {
@@ -57,12 +79,20 @@ fn refusal(cluster: &mut Cluster, call: &Call, request: &OffsetCommitRequest) ->
     }
     let generation = request.generation_id_or_member_epoch;
     let member = (request.member_id.as_str(), request.group_instance_id.as_deref());
-    let now = cluster.now;
+    let time = (cluster.now, cluster.options.release);
     match cluster.groups.get_mut(request.group_id.as_str()) {
-        Some(group) => group.may_commit(now, member, generation).err(),
+        Some(group) => match group.may_commit(time, member, generation).err() {
+            // Before the ninth version there was no member epoch to tell.
+            Some(ErrorCode::STALE_MEMBER_EPOCH) | None
+                if group.is_modern() && group.has_members() && call.version < EPOCHS_FROM =>
+            {
+                Some(ErrorCode::UNSUPPORTED_VERSION)
+            }
+            code => code,
+        },
         None if generation < 0 => None,
         // The newer code came with the versions of the newer group protocol.
-        None if call.version >= 9 => Some(ErrorCode::GROUP_ID_NOT_FOUND),
+        None if call.version >= EPOCHS_FROM => Some(ErrorCode::GROUP_ID_NOT_FOUND),
         None => Some(ErrorCode::ILLEGAL_GENERATION),
     }
 }

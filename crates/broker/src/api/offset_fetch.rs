@@ -28,6 +28,8 @@ struct Asked<'a> {
     /// `None` asks for all that was committed.
     questions: Option<Vec<Question>>,
     pending: Pending,
+    /// Who asks, since version 9: a member and its epoch.
+    member: Option<(&'a str, i32)>,
 }
 
 /// What to say of a partition that an open transaction commits.
@@ -55,8 +57,11 @@ pub(super) fn offset_fetch(
         (TopicRef::Name(topic.name.as_str().to_owned()), topic.partition_indexes.clone())
     };
     let questions = request.topics.map(|topics| topics.iter().map(question).collect());
-    let (answers, error) =
-        answers(cluster, call, Asked { group: &request.group_id, questions, pending });
+    let (answers, error) = answers(
+        cluster,
+        call,
+        Asked { group: &request.group_id, questions, pending, member: None },
+    );
     OffsetFetchResponse {
         throttle_time_ms,
         topics: answers.into_iter().map(old_form).collect(),
@@ -90,9 +95,12 @@ fn group_answer(
     let question = |topic: &OffsetFetchRequestTopics| {
         (TopicRef::of(&topic.name, topic.topic_id), topic.partition_indexes.clone())
     };
+    let is_told = group.member_id.is_some() || 0 <= group.member_epoch;
+    let member = group.member_id.as_deref().unwrap_or_default();
+    let member = is_told.then_some((member, group.member_epoch));
     let questions = group.topics.as_ref().map(|topics| topics.iter().map(question).collect());
     let (answers, error) =
-        answers(cluster, call, Asked { group: &group.group_id, questions, pending });
+        answers(cluster, call, Asked { group: &group.group_id, questions, pending, member });
     // Before v9 a refused group has nothing but its error.
     let answers = answers.into_iter().filter(|_| error == ErrorCode::NONE);
     let topics = answers.map(|answered| named(cluster, call, answered));
@@ -131,7 +139,11 @@ type Answered = (TopicRef, Vec<OffsetFetchResponsePartitions>);
 fn answers(cluster: &mut Cluster, call: &Call, mut asked: Asked<'_>) -> (Vec<Answered>, ErrorCode) {
     let here = cluster.coordinator_of(asked.group) == Some(call.node);
     let elsewhere = if here { ErrorCode::NONE } else { ErrorCode::NOT_COORDINATOR };
-    let error = call.forced().unwrap_or(elsewhere);
+    let modern = cluster.groups.get(asked.group).filter(|group| group.is_modern());
+    let wrong = modern
+        .zip(asked.member)
+        .and_then(|(group, (member, epoch))| group.modern.may_commit(member, epoch).err());
+    let error = call.forced().or(wrong).unwrap_or(elsewhere);
     let questions = asked.questions.take();
     let questions = questions.unwrap_or_else(|| everything(cluster, asked.group));
     let mut answers = Vec::with_capacity(questions.len());

@@ -7,6 +7,7 @@ use forebay_protocol::wire::Reader;
 
 use super::Reply;
 use crate::cluster::Cluster;
+use crate::code::ErrorCode;
 use crate::connection::{BadRequest, Call};
 
 pub(super) fn sync_group(
@@ -15,7 +16,9 @@ pub(super) fn sync_group(
     reader: &mut Reader,
 ) -> Result<Reply, BadRequest> {
     let request: SyncGroupRequest = super::decode(call, reader)?;
-    if let Some(code) = cluster.no_group(call, &request.group_id) {
+    let is_known = cluster.groups.contains_key(request.group_id.as_str());
+    let unknown = || (!is_known).then_some(ErrorCode::UNKNOWN_MEMBER_ID);
+    if let Some(code) = cluster.no_group(call, &request.group_id).or_else(unknown) {
         let throttle_time_ms = call.throttle();
         let response =
             SyncGroupResponse { throttle_time_ms, error_code: code.0, ..Default::default() };

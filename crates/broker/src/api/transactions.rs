@@ -19,6 +19,7 @@ use forebay_protocol::messages::{
     TxnOffsetCommitResponse,
 };
 
+use super::offset_commit::MAX_METADATA;
 use crate::batch::Marker;
 use crate::cluster::Cluster;
 use crate::code::ErrorCode;
@@ -144,6 +145,17 @@ pub(super) fn commit_offsets(
     TxnOffsetCommitResponse { throttle_time_ms: call.throttle(), topics }
 }
 
+/// First release that asks the transaction's coordinator before it takes offsets.
+const VERIFIES_FROM: Release = Release::V3_9;
+
+fn claim(request: &TxnOffsetCommitRequest) -> Claim<'_> {
+    Claim {
+        transactional_id: &request.transactional_id,
+        producer_id: request.producer_id,
+        epoch: request.producer_epoch,
+    }
+}
+
 fn refusal(
     cluster: &mut Cluster,
     call: &Call,
@@ -155,15 +167,23 @@ fn refusal(
     if cluster.coordinator_of(&request.group_id) != Some(call.node) {
         return Some(ErrorCode::NOT_COORDINATOR);
     }
+    if request.group_id.is_empty() && cluster.options.release > Release::V0_11 {
+        return Some(ErrorCode::INVALID_GROUP_ID);
+    }
+    if cluster.options.release >= VERIFIES_FROM
+        && let Err(code) = cluster.coordinator.may_pend(&claim(request), &request.group_id)
+    {
+        return Some(code);
+    }
     // Before v3 nothing is known of the member, and nothing is checked.
     let (member, generation) = (&request.member_id, request.generation_id_or_member_epoch);
     if member.is_empty() && generation < 0 {
         return None;
     }
     let member = (member.as_str(), request.group_instance_id.as_deref());
-    let now = cluster.now;
+    let time = (cluster.now, cluster.options.release);
     match cluster.groups.get_mut(request.group_id.as_str()) {
-        Some(group) => group.may_commit(now, member, generation).err(),
+        Some(group) => group.may_commit(time, member, generation).err(),
         None => Some(ErrorCode::ILLEGAL_GENERATION),
     }
 }
@@ -178,8 +198,12 @@ fn pend(
     if let Some(code) = cluster.forced(call, &place.0, place.1) {
         return Err(code);
     }
-    if cluster.topics.partition(&place.0, place.1).is_none() {
+    let looks = cluster.options.release > Release::V0_11;
+    if looks && cluster.topics.partition(&place.0, place.1).is_none() {
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    if MAX_METADATA < asked.committed_metadata.as_deref().unwrap_or_default().len() {
+        return Err(ErrorCode::OFFSET_METADATA_TOO_LARGE);
     }
     let committed = Committed {
         offset: asked.committed_offset,

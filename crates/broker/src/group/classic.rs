@@ -14,14 +14,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use forebay_protocol::group::Subscription;
 use forebay_protocol::messages::{JoinGroupResponse, SyncGroupRequest, SyncGroupResponse};
 
-pub(crate) use join::{Joining, refusal};
+pub(crate) use join::{Joining, is_session, refusal};
 use member::Member;
 
 use crate::code::ErrorCode;
 use crate::connection::Call;
+use crate::group::CONSUMER;
 use crate::rng::Rng;
+use crate::versions::Release;
+
+/// First `SyncGroup` that has to name the kind of the group and its assignor.
+const NAMES_FROM: i16 = 5;
 
 /// An answer to a request that may have had to wait.
 #[derive(Debug)]
@@ -37,6 +43,8 @@ pub(crate) struct World<'a> {
     pub(crate) answers: &'a mut Vec<(Call, Waited)>,
     /// How long the first members of an empty group wait for others.
     pub(crate) initial_delay: Duration,
+    /// Whose habits it has.
+    pub(crate) release: Release,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -92,6 +100,15 @@ impl Classic {
         self.protocol.as_deref()
     }
 
+    /// Whether a member says that it reads this topic.
+    pub(crate) fn reads(&self, topic: &str) -> bool {
+        let Some(protocol) = self.protocol() else { return false };
+        let said = self.members.values().map(|member| member.metadata(protocol));
+        let mut said = said.filter_map(|bytes| Subscription::decode(bytes).ok());
+        self.protocol_type == CONSUMER
+            && said.any(|said| said.topics.iter().any(|it| it.as_str() == topic))
+    }
+
     /// When [`Self::handle_timeout`] is due.
     pub(crate) fn due(&self) -> Option<Duration> {
         let own = match self.state {
@@ -140,7 +157,7 @@ impl Classic {
 
     /// `SyncGroup`. The answer comes at once or when the leader has sent its plan.
     pub(crate) fn sync(&mut self, world: &mut World<'_>, call: Call, request: SyncGroupRequest) {
-        if let Err(code) = self.may_sync(&request) {
+        if let Err(code) = self.may_sync(&call, &request) {
             return answer_sync(world, call, code, Bytes::new(), None);
         }
         let id = request.member_id.as_str().to_owned();
@@ -170,7 +187,11 @@ impl Classic {
         }
     }
 
-    fn may_sync(&self, request: &SyncGroupRequest) -> Result<(), ErrorCode> {
+    fn may_sync(&self, call: &Call, request: &SyncGroupRequest) -> Result<(), ErrorCode> {
+        let names = (&request.protocol_type, &request.protocol_name);
+        if NAMES_FROM <= call.version && (names.0.is_none() || names.1.is_none()) {
+            return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+        }
         self.check(&request.member_id, request.group_instance_id.as_deref())?;
         if request.generation_id != self.generation {
             return Err(ErrorCode::ILLEGAL_GENERATION);
@@ -208,7 +229,7 @@ impl Classic {
     /// `Heartbeat`.
     pub(crate) fn heartbeat(
         &mut self,
-        now: Duration,
+        world: &World<'_>,
         id: &str,
         instance: Option<&str>,
         generation: i32,
@@ -220,10 +241,13 @@ impl Classic {
             return ErrorCode::ILLEGAL_GENERATION;
         }
         if let Some(member) = self.members.get_mut(id) {
-            member.beat(now);
+            member.beat(world.now);
         }
         match self.state {
             State::Preparing { .. } => ErrorCode::REBALANCE_IN_PROGRESS,
+            State::Completing { .. } if world.release <= Release::V1_1 => {
+                ErrorCode::REBALANCE_IN_PROGRESS
+            }
             State::Empty | State::Completing { .. } | State::Stable => ErrorCode::NONE,
         }
     }
@@ -231,16 +255,20 @@ impl Classic {
     /// Whether a member may commit; if so it has shown that it lives.
     pub(crate) fn may_commit(
         &mut self,
-        now: Duration,
+        (now, release): (Duration, Release),
         id: &str,
         instance: Option<&str>,
         generation: i32,
     ) -> Result<(), ErrorCode> {
+        let is_planning = matches!(self.state, State::Completing { .. });
+        if is_planning && release <= Release::V1_1 {
+            return Err(ErrorCode::REBALANCE_IN_PROGRESS);
+        }
         self.check(id, instance)?;
         if generation != self.generation {
             return Err(ErrorCode::ILLEGAL_GENERATION);
         }
-        if matches!(self.state, State::Completing { .. }) {
+        if is_planning {
             return Err(ErrorCode::REBALANCE_IN_PROGRESS);
         }
         if let Some(member) = self.members.get_mut(id) {

@@ -62,6 +62,8 @@ pub(crate) struct Member {
     /// What it is to give up, until this at the latest.
     revoking: BTreeSet<Place>,
     revoke_by: Option<Duration>,
+    /// In which of its epochs it got what it has.
+    since: BTreeMap<Place, i32>,
     /// What it was told last.
     told: Option<BTreeSet<Place>>,
     expires: Duration,
@@ -77,17 +79,72 @@ pub(crate) struct Told {
     pub(crate) assignment: Option<BTreeSet<Place>>,
 }
 
+impl Member {
+    /// What it has, with what it is to give up.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &Place> {
+        self.assigned.iter().chain(&self.revoking)
+    }
+
+    /// The epoch that others hear of.
+    pub(crate) const fn told_epoch(&self) -> i32 {
+        if self.is_away { -2 } else { self.epoch }
+    }
+}
+
+/// What a member says that it has, if it says so.
+fn owned(request: &ConsumerGroupHeartbeatRequest) -> Option<BTreeSet<Place>> {
+    let topics = request.topic_partitions.as_ref()?.iter();
+    let places = topics.flat_map(|it| it.partitions.iter().map(|no| (it.topic_id, *no)));
+    Some(places.collect())
+}
+
+/// Whether a member says all of itself, as it does when it is not sure of what was heard.
+const fn says_all(request: &ConsumerGroupHeartbeatRequest) -> bool {
+    let subscribes =
+        request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some();
+    request.rebalance_timeout_ms != -1 && subscribes && request.topic_partitions.is_some()
+}
+
 impl Modern {
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
+    /// 0 of a group that no member ever joined.
     pub(crate) const fn epoch(&self) -> i32 {
         self.epoch
     }
 
+    /// The epoch that the plan was made for.
+    pub(crate) const fn target_epoch(&self) -> i32 {
+        self.target_epoch
+    }
+
+    /// By Kafka's names.
+    pub(crate) fn state(&self) -> &'static str {
+        let is_there = |(id, member): (&String, &Member)| {
+            let target = self.target.get(id);
+            let has_all = target.map_or(member.assigned.is_empty(), |it| *it == member.assigned);
+            member.told_epoch() == self.target_epoch && has_all && member.revoking.is_empty()
+        };
+        if self.members.is_empty() {
+            "Empty"
+        } else if self.target_epoch < self.epoch {
+            "Assigning"
+        } else if self.members.iter().all(is_there) {
+            "Stable"
+        } else {
+            "Reconciling"
+        }
+    }
+
     pub(crate) fn members(&self) -> impl Iterator<Item = (&String, &Member)> {
         self.members.iter()
+    }
+
+    /// Whether a member wants this topic.
+    pub(crate) fn reads(&self, topic: &str) -> bool {
+        self.members.keys().any(|id| self.wants(id, topic))
     }
 
     /// What a member is to have in the end.
@@ -129,26 +186,27 @@ impl Modern {
     ) -> Result<Told, ErrorCode> {
         let id = request.member_id.as_str().to_owned();
         self.take_pattern(request)?;
-        let is_new = match request.member_epoch {
+        let owned = owned(request);
+        match request.member_epoch {
             -1 | -2 => return self.leave(&id, request),
             0 => self.join(&id, client_id, request)?,
-            epoch => self.check(&id, epoch, request).map(|()| false)?,
-        };
-        let is_changed = self.learn(&id, request) || is_new;
+            _ => self.check(&id, owned.as_ref(), request)?,
+        }
+        let is_changed = self.learn(&id, request);
+        // A group begins in epoch 1.
+        self.epoch = self.epoch.max(1);
         if self.learn_topics(topics) || is_changed {
             self.epoch += 1;
         }
         self.plan();
+        self.lead(now, &id, owned.as_ref());
         // As Kafka, which looks at a new pattern behind the heartbeat that brought it: what it
         // stands for is known with the next one.
-        self.look_up(topics);
-        let owned = request.topic_partitions.as_ref().map(|topics| {
-            let topics = topics.iter();
-            let places = topics.flat_map(|it| it.partitions.iter().map(|no| (it.topic_id, *no)));
-            places.collect::<BTreeSet<Place>>()
-        });
-        self.lead(now, &id, owned.as_ref());
-        let is_whole = request.member_epoch == 0 || request.rebalance_timeout_ms != -1;
+        if self.look_up(topics) {
+            self.learn_topics(topics);
+            self.epoch += 1;
+        }
+        let is_whole = request.member_epoch == 0 || says_all(request);
         let member = self.members.get_mut(&id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
         member.expires = now.saturating_add(rules.session);
         let is_news = is_whole || member.told.as_ref() != Some(&member.assigned);
@@ -170,17 +228,19 @@ impl Modern {
         } else {
             self.members.remove(id);
             self.epoch += 1;
+            if self.members.is_empty() {
+                self.target_epoch = self.epoch;
+            }
         }
         Ok(Told { member: id.to_owned(), epoch: request.member_epoch, assignment: None })
     }
 
-    /// Whether it is one more than before.
     fn join(
         &mut self,
         id: &str,
         client_id: &str,
         request: &ConsumerGroupHeartbeatRequest,
-    ) -> Result<bool, ErrorCode> {
+    ) -> Result<(), ErrorCode> {
         let instance = request.instance_id.as_deref().map(str::to_owned);
         let mut fresh = Member { instance: instance.clone(), ..Member::default() };
         if let Some(instance) = &instance {
@@ -200,7 +260,6 @@ impl Modern {
             }
         }
         let known = self.members.remove(id);
-        let is_new = known.is_none() && fresh.epoch == 0;
         let mut member = known.unwrap_or(fresh);
         client_id.clone_into(&mut member.client_id);
         // Who joins has nothing: what it had before is free.
@@ -209,13 +268,13 @@ impl Modern {
         member.assigned.clear();
         (member.epoch, member.before) = (0, 0);
         self.members.insert(id.to_owned(), member);
-        Ok(is_new)
+        Ok(())
     }
 
     fn check(
         &self,
         id: &str,
-        epoch: i32,
+        owned: Option<&BTreeSet<Place>>,
         request: &ConsumerGroupHeartbeatRequest,
     ) -> Result<(), ErrorCode> {
         if let Some(instance) = request.instance_id.as_deref() {
@@ -227,8 +286,11 @@ impl Modern {
             }
         }
         let member = self.members.get(id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
-        // The answer that brought the newest epoch may have been lost.
-        let is_known = epoch == member.epoch || (epoch == member.before && 0 < epoch);
+        let epoch = request.member_epoch;
+        // The answer that brought the newest epoch may have been lost; then the member says what it
+        // has, and that is no more than it may have.
+        let has_no_more = owned.is_some_and(|owned| owned.is_subset(&member.assigned));
+        let is_known = epoch == member.epoch || (epoch == member.before && has_no_more);
         if is_known && !member.is_away { Ok(()) } else { Err(ErrorCode::FENCED_MEMBER_EPOCH) }
     }
 
@@ -239,6 +301,7 @@ impl Modern {
             member.rebalance = Duration::from_millis(timeout);
         }
         let mut is_changed = false;
+        let patterns = &self.patterns;
         if let Some(topics) = &request.subscribed_topic_names {
             let topics: BTreeSet<String> =
                 topics.iter().map(|topic| topic.as_str().to_owned()).collect();
@@ -247,11 +310,12 @@ impl Modern {
         }
         if let Some(text) = request.subscribed_topic_regex.as_deref() {
             let pattern = (!text.is_empty()).then(|| text.to_owned());
-            is_changed |= member.pattern != pattern;
+            // What nobody has looked at yet changes nothing until somebody has.
+            let is_known = pattern.as_ref().is_none_or(|text| patterns.know(text));
+            is_changed |= member.pattern != pattern && is_known;
             member.pattern = pattern;
         }
         if let Some(assignor) = request.server_assignor.as_deref() {
-            is_changed |= member.assignor.as_deref() != Some(assignor);
             member.assignor = Some(assignor.to_owned());
         }
         is_changed
@@ -285,11 +349,22 @@ impl Modern {
         if member.epoch != self.epoch {
             (member.before, member.epoch) = (member.epoch, self.epoch);
         }
+        let had = std::mem::take(&mut member.since);
+        let since = |place: &Place| (*place, had.get(place).copied().unwrap_or(member.epoch));
+        member.since = member.assigned.iter().map(since).collect();
     }
 
     /// Whether a member may commit in this epoch.
     pub(crate) fn may_commit(&self, id: &str, epoch: i32) -> Result<(), ErrorCode> {
         let member = self.members.get(id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
         if member.epoch == epoch { Ok(()) } else { Err(ErrorCode::STALE_MEMBER_EPOCH) }
+    }
+
+    /// Whether a member has a partition since this epoch at least.
+    pub(crate) fn had(&self, id: &str, epoch: i32, place: Place) -> bool {
+        self.members.get(id).is_some_and(|member| {
+            let since = member.since.get(&place);
+            epoch < member.epoch && since.is_some_and(|since| *since <= epoch)
+        })
     }
 }

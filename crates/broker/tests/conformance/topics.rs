@@ -79,3 +79,14 @@ pub(crate) fn topics(side: &mut Side) {
     side.note("delete", 5, &delete("d"));
     side.note("delete what is not there", 5, &delete("nope"));
 }
+
+/// Creates a topic, and asks nothing.
+pub(crate) fn create(side: &mut Side, topic: &str, partitions: i32) {
+    let topic = CreatableTopic::default()
+        .with_name(name(topic))
+        .with_num_partitions(partitions)
+        .with_replication_factor(1);
+    let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(5000);
+    side.quietly(2, &request);
+    side.rest(1_000);
+}

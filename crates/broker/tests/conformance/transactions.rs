@@ -3,9 +3,13 @@
 use bytes::Bytes;
 use forebay_broker::{BatchBuilder, Head, Marker};
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, EndTxnRequest, FindCoordinatorRequest,
-    GroupId, InitProducerIdRequest, TransactionalId,
+    GroupId, InitProducerIdRequest, OffsetFetchRequest, TransactionalId, TxnOffsetCommitRequest,
 };
 
 use crate::fetch::fetch_of;
@@ -135,4 +139,82 @@ fn fetched(side: &mut Side, what: &str) {
         aborted.collect::<Vec<_>>(),
     );
     side.lines.push((what.to_owned(), line));
+}
+
+/// Questions about offsets that count when a transaction commits.
+pub(crate) fn offsets(side: &mut Side) {
+    let began = side.quietly(0, &init("o", 60_000)).expect("a producer id");
+    let (id, epoch) = (began.producer_id.0, began.producer_epoch);
+    let writer = Writer { name: TransactionalId(text("o")), id, epoch };
+    let stranger = Writer { id: id + 1_000, ..writer.clone() };
+    let next = Writer { epoch: epoch + 1, ..writer.clone() };
+    side.note("offsets before the group is added", 3, &writer.offsets("og", 0));
+    side.until(3, &writer.group("og"), |answer| answer.error_code == 0);
+    side.note("offsets in a transaction", 3, &writer.offsets("og", 0));
+    side.note("offsets in a transaction, v2", 2, &writer.offsets("og", 1));
+    side.note("offsets of no partition", 3, &writer.offsets("og", 7));
+    side.note("offsets of a stranger", 3, &stranger.offsets("og", 0));
+    side.note("offsets of an epoch to come", 3, &next.offsets("og", 0));
+    let with = |change: fn(TxnOffsetCommitRequest) -> TxnOffsetCommitRequest| {
+        change(writer.offsets("og", 0))
+    };
+    side.note("offsets for a group without a name", 3, &writer.offsets("", 0));
+    side.note("offsets as a member", 3, &with(|it| it.with_member_id(text("nobody"))));
+    side.note("offsets in a generation", 3, &with(|it| it.with_generation_id(3)));
+    side.note(
+        "offsets as a member in a generation",
+        3,
+        &with(|it| it.with_member_id(text("nobody")).with_generation_id(3)),
+    );
+    side.note("offsets as an instance", 3, &with(|it| it.with_group_instance_id(Some(text("i")))));
+    side.note("offsets with a long story", 3, &writer.told("og", &"m".repeat(5_000)));
+    let committed = |stable| {
+        let topic = OffsetFetchRequestTopic::default()
+            .with_name(name("m"))
+            .with_partition_indexes(vec![0, 1]);
+        OffsetFetchRequest::default()
+            .with_group_id(GroupId(text("og")))
+            .with_topics(Some(vec![topic]))
+            .with_require_stable(stable)
+    };
+    side.note("committed, if stable", 7, &committed(true));
+    side.note("committed, stable or not", 6, &committed(false));
+    side.note("commit of offsets", 3, &writer.end(Marker::Commit));
+    side.rest(500);
+    side.note("committed by the transaction", 7, &committed(true));
+}
+
+impl Writer {
+    fn group(&self, group: &str) -> AddOffsetsToTxnRequest {
+        AddOffsetsToTxnRequest::default()
+            .with_transactional_id(self.name.clone())
+            .with_producer_id(self.id.into())
+            .with_producer_epoch(self.epoch)
+            .with_group_id(GroupId(text(group)))
+    }
+
+    fn offsets(&self, group: &str, partition: i32) -> TxnOffsetCommitRequest {
+        self.offset(group, partition, "")
+    }
+
+    fn told(&self, group: &str, metadata: &str) -> TxnOffsetCommitRequest {
+        self.offset(group, 0, metadata)
+    }
+
+    fn offset(&self, group: &str, partition: i32, metadata: &str) -> TxnOffsetCommitRequest {
+        let partition = TxnOffsetCommitRequestPartition::default()
+            .with_partition_index(partition)
+            .with_committed_offset(4)
+            .with_committed_leader_epoch(-1)
+            .with_committed_metadata(Some(text(metadata)));
+        let topic = TxnOffsetCommitRequestTopic::default()
+            .with_name(name("m"))
+            .with_partitions(vec![partition]);
+        TxnOffsetCommitRequest::default()
+            .with_transactional_id(self.name.clone())
+            .with_group_id(GroupId(text(group)))
+            .with_producer_id(self.id.into())
+            .with_producer_epoch(self.epoch)
+            .with_topics(vec![topic])
+    }
 }

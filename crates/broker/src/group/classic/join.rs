@@ -10,6 +10,7 @@ use super::member::Member;
 use super::{Classic, State, Waited, World, answer_sync};
 use crate::code::ErrorCode;
 use crate::connection::Call;
+use crate::versions::Release;
 
 /// First version whose dynamic members must come with an id that they were given before.
 const NEEDS_ID_FROM: i16 = 4;
@@ -17,6 +18,11 @@ const NEEDS_ID_FROM: i16 = 4;
 const KEEPS_PLAN_FROM: i16 = 9;
 /// Kafka's limits of session timeouts.
 const SESSION: std::ops::RangeInclusive<i32> = 6_000..=1_800_000;
+
+/// Whether a member may be silent for so many milliseconds.
+pub(crate) fn is_session(millis: i32) -> bool {
+    SESSION.contains(&millis)
+}
 
 /// A `JoinGroup` in the words of the machine.
 pub(crate) struct Joining {
@@ -66,9 +72,9 @@ impl Joining {
 impl Classic {
     /// `JoinGroup`. The answer comes at once or when the generation begins.
     pub(crate) fn join(&mut self, world: &mut World<'_>, joining: Joining) {
-        let refused = if !SESSION.contains(&joining.session) {
+        let refused = if !is_session(joining.session) {
             Some(ErrorCode::INVALID_SESSION_TIMEOUT)
-        } else if self.is_compatible(&joining) {
+        } else if self.is_compatible(&joining, world.release) {
             None
         } else {
             Some(ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
@@ -84,8 +90,10 @@ impl Classic {
     }
 
     /// Whether it is of the group's kind and shares an assignor with all others.
-    fn is_compatible(&self, joining: &Joining) -> bool {
-        if joining.protocols.is_empty() || joining.kind.is_empty() {
+    fn is_compatible(&self, joining: &Joining, release: Release) -> bool {
+        // The first releases did not ask for a kind.
+        let has_kind = !joining.kind.is_empty() || release <= Release::V1_1;
+        if joining.protocols.is_empty() || !has_kind {
             return false;
         }
         let others = self.members.iter().filter(|(id, _)| **id != joining.id);
@@ -99,9 +107,7 @@ impl Classic {
     fn fresh_id(world: &mut World<'_>, joining: &Joining) -> String {
         let client = joining.call.client_id.as_deref().unwrap_or_default();
         let name = joining.instance.as_deref().unwrap_or(client);
-        let uuid = world.rng.uuid();
-        let hex: String = uuid.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{name}-{hex}")
+        format!("{name}-{}", world.rng.uuid_text())
     }
 
     fn join_new(&mut self, world: &mut World<'_>, joining: Joining) {
@@ -135,7 +141,7 @@ impl Classic {
         let call = if stays { member.join.take() } else { None };
         self.members.insert(id.clone(), member);
         match call {
-            Some(call) => self.answer_join(world, &id, call),
+            Some(call) => self.answer_join(world, (&id, &before), call),
             None => self.joined(world),
         }
     }
@@ -158,7 +164,7 @@ impl Classic {
         };
         if stays {
             member.beat(world.now);
-            return self.answer_join(world, &id, joining.call);
+            return self.answer_join(world, (&id, &id), joining.call);
         }
         let mut fresh = joining.into_member(world.now);
         fresh.assignment = member.assignment.clone();
@@ -237,7 +243,7 @@ impl Classic {
             Some((id.clone(), member.join.take()?))
         });
         for (id, call) in calls.collect::<Vec<_>>() {
-            self.answer_join(world, &id, call);
+            self.answer_join(world, (&id, &id), call);
         }
     }
 
@@ -257,12 +263,13 @@ impl Classic {
         votes.into_iter().max_by_key(|(count, _)| *count).map(|(_, name)| name.to_owned())
     }
 
-    fn answer_join(&self, world: &mut World<'_>, id: &str, call: Call) {
+    /// The member's answer; `before` is the id that it had until now.
+    fn answer_join(&self, world: &mut World<'_>, (id, before): (&str, &str), call: Call) {
         let protocol = self.protocol.clone().unwrap_or_default();
         let leads = self.leader.as_deref() == Some(id);
         let keeps_plan = leads && self.state == State::Stable;
-        // Before KIP-814 a static leader that came back was told of no leader at all, so that it
-        // made no plan that nobody waited for.
+        // Before KIP-814 a static leader that came back was told that it still led under its former
+        // id, so that it made no plan that nobody waited for.
         let is_told = !keeps_plan || KEEPS_PLAN_FROM <= call.version;
         let lists = |_: &_| leads && is_told;
         let members =
@@ -271,7 +278,8 @@ impl Classic {
                 group_instance_id: member.instance.as_deref().map(Into::into),
                 metadata: member.metadata(&protocol),
             });
-        let leader = self.leader.as_deref().filter(|_| is_told).unwrap_or_default();
+        let leader = self.leader.as_deref().unwrap_or_default();
+        let leader = if is_told { leader } else { before };
         let body = JoinGroupResponse {
             throttle_time_ms: call.throttle(),
             error_code: 0,
@@ -295,10 +303,12 @@ pub(super) fn refuse(world: &mut World<'_>, call: Call, code: ErrorCode, id: &st
 
 /// What is said to one that cannot join.
 pub(crate) fn refusal(call: &Call, code: ErrorCode, id: &str) -> JoinGroupResponse {
+    // Releases without the fifth version wrote 0 for no generation.
+    let nothing = -i32::from(2 < call.newest);
     JoinGroupResponse {
         throttle_time_ms: call.throttle(),
         error_code: code.0,
-        generation_id: -1,
+        generation_id: nothing,
         // Before v7 the name is not nullable.
         protocol_name: (call.version < 7).then(|| "".into()),
         member_id: id.into(),

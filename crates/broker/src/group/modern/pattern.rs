@@ -32,6 +32,11 @@ impl Patterns {
         known.is_some_and(|topics| topics.contains(topic))
     }
 
+    /// Whether somebody has looked at this pattern.
+    pub(super) fn know(&self, pattern: &str) -> bool {
+        self.known.get(pattern).is_some_and(|known| known.topics.is_some())
+    }
+
     fn add(&mut self, text: &str) -> Result<(), ErrorCode> {
         if self.known.contains_key(text) {
             return Ok(());
@@ -65,8 +70,9 @@ impl Modern {
         })
     }
 
-    /// Looks up what patterns stand for, those that are new or all when topics came or went.
-    pub(super) fn look_up(&mut self, topics: &Topics) {
+    /// Looks up what patterns stand for, those that are new or all when topics came or went; says
+    /// whether one stands for something else now.
+    pub(super) fn look_up(&mut self, topics: &Topics) -> bool {
         let used = self.members.values().filter_map(|member| member.pattern.as_ref());
         let used: BTreeSet<&String> = used.collect();
         let Patterns { known, looked_at } = &mut self.patterns;
@@ -75,9 +81,13 @@ impl Modern {
         if are_new && !known.is_empty() {
             *looked_at = topics.keys().cloned().collect();
         }
+        let mut is_changed = false;
         for pattern in known.values_mut().filter(|it| are_new || it.topics.is_none()) {
             let matched = topics.keys().filter(|name| pattern.regex.is_match(name));
-            pattern.topics = Some(matched.cloned().collect());
+            let matched: BTreeSet<String> = matched.cloned().collect();
+            is_changed |= pattern.topics.as_ref().map_or(!matched.is_empty(), |it| *it != matched);
+            pattern.topics = Some(matched);
         }
+        is_changed
     }
 }
