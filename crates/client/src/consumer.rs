@@ -44,7 +44,7 @@ mod worker;
 
 pub use builder::ConsumerBuilder;
 pub use handle::ConsumerHandle;
-pub use listener::{OwnershipEvent, Right};
+pub use listener::{GroupTrouble, OwnershipEvent, Right};
 
 use control::Summary;
 use handler::{FailurePolicy, Handler};

@@ -27,7 +27,9 @@ pub use consumer::handler::{
 pub use consumer::pull::{AckError, Batches, PulledBatch};
 pub use consumer::record::{Batch, BatchRecords, Record};
 pub use consumer::stats::{Holds, PartitionStats, Stats};
-pub use consumer::{Consumer, ConsumerBuilder, ConsumerHandle, OwnershipEvent, Right};
+pub use consumer::{
+    Consumer, ConsumerBuilder, ConsumerHandle, GroupTrouble, OwnershipEvent, Right,
+};
 pub use error::{Error, ErrorKind};
 pub use forebay_core::connection::Fault as ConnectionFault;
 pub use forebay_core::orders::{Address, Fault as PartitionFault};

@@ -406,7 +406,7 @@ fn note(event: &Event) {
             tracing::warn!(target: "forebay::group", partitions = %names(tps), why, "lost");
         }
         Event::Group(trouble) => {
-            tracing::warn!(target: "forebay::group", ?trouble, "trouble in the group");
+            tracing::warn!(target: "forebay::group", "{trouble}");
         }
         Event::Denied { topic, right } => {
             tracing::error!(

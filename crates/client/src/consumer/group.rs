@@ -173,6 +173,7 @@ pub(super) fn beaten(answer: Result<m::ConsumerGroupHeartbeatResponse, Error>) -
         let interval = u64::try_from(answer.heartbeat_interval_ms).unwrap_or(0);
         Beaten {
             code: answer.error_code,
+            member: answer.member_id.as_deref().unwrap_or_default().into(),
             epoch: answer.member_epoch,
             interval: Duration::from_millis(interval),
             assignment: answer.assignment.map(|assignment| {

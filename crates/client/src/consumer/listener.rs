@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use forebay_core::consumer::Event;
 pub use forebay_core::consumer::Right;
+pub use forebay_core::ownership::member::Trouble as GroupTrouble;
 use forebay_protocol::types::{Position, TopicName, TopicPartition};
 
 use crate::link;
@@ -38,6 +39,8 @@ pub enum OwnershipEvent {
         /// Where it goes on.
         to: Position,
     },
+    /// Something is wrong in the group, with another member or with its coordinator; we go on.
+    Trouble(GroupTrouble),
     /// We lack a right on a topic: told once. The other topics go on, and this one is tried again
     /// after 5 seconds, then ever more slowly, at least once a minute.
     Denied {
@@ -68,6 +71,7 @@ impl OwnershipEvent {
             Event::OffsetReset { tp, from, to } => {
                 Self::Reset { tp: tp.clone(), from: *from, to: *to }
             }
+            Event::Group(trouble) => Self::Trouble(trouble.clone()),
             Event::Denied { topic, right } => Self::Denied { topic: topic.clone(), right: *right },
             Event::Granted { topic, right } => {
                 Self::Granted { topic: topic.clone(), right: *right }
@@ -75,8 +79,7 @@ impl OwnershipEvent {
             Event::Draining(_)
             | Event::Started { .. }
             | Event::PartitionFailed { .. }
-            | Event::Committed { .. }
-            | Event::Group(_) => return None,
+            | Event::Committed { .. } => return None,
         })
     }
 }

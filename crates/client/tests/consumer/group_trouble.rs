@@ -62,6 +62,43 @@ async fn errors_that_pass_at_every_step_lose_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_coordinator_that_lies_for_a_while_costs_no_record_once_it_is_honest() {
+    let steps = [
+        ApiKey::FindCoordinator,
+        ApiKey::JoinGroup,
+        ApiKey::SyncGroup,
+        ApiKey::Heartbeat,
+        ApiKey::OffsetCommit,
+        ApiKey::OffsetFetch,
+        ApiKey::ConsumerGroupHeartbeat,
+    ];
+    for (api, seed) in steps.into_iter().flat_map(|api| (0..12).map(move |seed| (api, seed))) {
+        let world = World::new(2);
+        let all = Seen::default();
+        let member = || world.member().group_protocol(protocol_of(api));
+        let first = start(member(), millis(1), &all);
+        (0..2).for_each(|partition| world.fill(partition, 2, 10));
+        until(|| 4 < all.count()).await;
+        let script = Fault::new(Effect::Lies(seed)).api(api).times(6);
+        world.broker.with(|cluster| cluster.script(script));
+        let second = start(member(), millis(1), &all);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        world.broker.with(|cluster| cluster.clear_script());
+        (0..2).for_each(|partition| world.fill(partition, 2, 10));
+        // A lie may be an error that ends a membership; another member takes over then.
+        let third = start(member(), millis(1), &all);
+        world.all_committed(2).await;
+        for member in [first, second, third] {
+            let summary = member.handle.close(Duration::from_secs(20)).await;
+            let code = summary.cause.as_ref().and_then(forebay::Error::broker_error);
+            assert!(code.is_none_or(|code| code != 0), "{api} {seed}: {summary:?}");
+        }
+        let distinct = all.count() - all.repeated();
+        assert_eq!(distinct, 80, "{api} {seed}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_coordinator_that_moves_or_dies_costs_no_record() {
     for protocol in BOTH {
         let world = World::with_nodes(3, 4);

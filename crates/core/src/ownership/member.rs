@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_protocol::types::{TopicName, TopicPartition, Uuid};
+use thiserror::Error;
 
 use super::assignor::Assignor;
 use crate::backoff;
@@ -138,6 +139,8 @@ pub struct Beat {
 pub struct Beaten {
     /// Kafka's error code; 0 is success.
     pub code: i16,
+    /// Whom it is for; empty where the coordinator did not say.
+    pub member: Arc<str>,
     /// The member epoch from now on.
     pub epoch: i32,
     /// How often to beat.
@@ -265,10 +268,15 @@ pub enum Output {
     Left,
 }
 
-/// What went wrong between members.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// What went wrong in a group that does not end the membership.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
 pub enum Trouble {
     /// A member's subscription is not one: it gets no partitions.
+    #[error(
+        "the subscription of member {member} cannot be read: {why}; it gets no partitions until it \
+         joins with one that can"
+    )]
     BadSubscription {
         /// Its member id.
         member: Arc<str>,
@@ -276,23 +284,53 @@ pub enum Trouble {
         why: Arc<str>,
     },
     /// The leader sent us what is no assignment: we have nothing until the next plan.
+    #[error(
+        "the group's leader sent an assignment that cannot be read: {why}; nothing is ours until \
+         the next plan"
+    )]
     BadAssignment {
         /// What is wrong with it.
         why: Arc<str>,
     },
-    /// The leader gave us a partition that we did not ask for: it is left alone.
+    /// The plan gave us a partition that we did not ask for: it is left alone.
+    #[error("the group's plan gave us {tp}, whose topic we did not ask for; it is left alone")]
     Unasked {
         /// The partition.
         tp: TopicPartition,
     },
     /// Our assignor made no plan, or a wrong one; all members join again.
+    #[error("no plan for the group: {why}; its members join again")]
     NoPlan {
         /// What it said.
         why: Arc<str>,
     },
     /// The group agreed on an assignor that we did not offer.
+    #[error("the coordinator chose the assignor {protocol}, which we did not offer; we join again")]
     UnknownProtocol {
         /// Its name.
         protocol: Arc<str>,
     },
+    /// The coordinator agreed with a generation or member epoch before ours: what it says belongs
+    /// to the past, so nothing is ours any more.
+    #[error(
+        "the coordinator answered with generation {told} after {known}; nothing is ours any more, \
+         and we join again"
+    )]
+    OldGeneration {
+        /// What it said.
+        told: i32,
+        /// What it had said before; -1 or 0 for nothing.
+        known: i32,
+    },
+    /// The coordinator answered as if we were somebody else.
+    #[error("the coordinator answered us, member {known:?}, as {told:?}; the answer is dropped")]
+    WrongMember {
+        /// Whom it named.
+        told: Arc<str>,
+        /// Who we are.
+        known: Arc<str>,
+    },
+    /// We are to lead a group that does not have us.
+    #[error("the coordinator made us lead a group without us; we join again")]
+    NotAmongMembers,
 }

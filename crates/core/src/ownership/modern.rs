@@ -17,7 +17,9 @@ use std::time::Duration;
 use forebay_protocol::types::{TopicName, TopicPartition, Uuid};
 
 use super::classic::code;
-use super::member::{Answer, Beat, Beaten, Config, Identity, Output, Protocol, Request, Stamp};
+use super::member::{
+    Answer, Beat, Beaten, Config, Identity, Output, Protocol, Request, Stamp, Trouble,
+};
 use crate::backoff::Backoff;
 use crate::cluster::metadata::Metadata;
 use crate::rng::Rng;
@@ -29,6 +31,11 @@ const JOINING: i32 = 0;
 const LEAVING: (i32, i32) = (-1, -2);
 /// After a refusal for a topic that we may not know of: the cluster says meanwhile which it is.
 const DENIED_PAUSE: Duration = Duration::from_secs(5);
+/// How often everything is said, whatever changed: then the coordinator says our part of the plan
+/// again, so that it and we cannot differ for longer.
+const WHOLE_EVERY: Duration = Duration::from_secs(60);
+/// No coordinator's word makes us beat more often.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 /// Until the coordinator has said how often to beat.
 const FIRST_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -56,6 +63,8 @@ pub struct Modern {
     /// When the next heartbeat leaves, once the cluster is known.
     due: Instant,
     awaiting: Option<Stamp>,
+    /// When everything is to be said again.
+    whole_at: Instant,
     /// When the last heartbeat that was answered left, by the clock that counts suspension.
     beaten_at: Option<Instant>,
     /// What the coordinator was told last; `None`: tell it everything.
@@ -90,6 +99,7 @@ impl Modern {
             interval: FIRST_INTERVAL,
             due: Instant::default(),
             awaiting: None,
+            whole_at: Instant::default(),
             beaten_at: None,
             told: None,
             telling: Default::default(),
@@ -223,12 +233,15 @@ impl Modern {
     fn beat(&mut self, now: Instant) {
         let topics = self.topics();
         self.denied = None;
-        let told = self.told.take();
+        let told = self.told.take().filter(|_| now < self.whole_at);
         let (told_topics, told_owned) =
             told.as_ref().map_or((None, None), |(topics, owned)| (Some(topics), Some(owned)));
         let new_topics = (told_topics != Some(&topics)).then(|| topics.clone());
         let new_owned = (told_owned != Some(&self.owned)).then(|| self.by_id());
         let rest = told.is_none().then_some(self.config.rebalance_timeout);
+        if told.is_none() {
+            self.whole_at = now.after(WHOLE_EVERY);
+        }
         let beat =
             Beat { identity: self.who(self.epoch), topics: new_topics, owned: new_owned, rest };
         self.telling = (topics, self.owned.clone());
@@ -261,7 +274,22 @@ impl Modern {
         topics.into_iter().collect()
     }
 
+    /// The coordinator agreed, if it makes sense.
     fn handle_beaten(&mut self, now: Instant, sent: Instant, beaten: Beaten) {
+        if !beaten.member.is_empty() && beaten.member != self.member {
+            let (told, known) = (beaten.member, Arc::clone(&self.member));
+            self.outputs.push_back(Output::Trouble(Trouble::WrongMember { told, known }));
+            return self.again(now);
+        }
+        if beaten.epoch < self.epoch.max(JOINING + 1) {
+            let (told, known) = (beaten.epoch, self.epoch);
+            self.outputs.push_back(Output::Trouble(Trouble::OldGeneration { told, known }));
+            return self.lose(now, code::FENCED_MEMBER_EPOCH);
+        }
+        self.believe(now, sent, beaten);
+    }
+
+    fn believe(&mut self, now: Instant, sent: Instant, beaten: Beaten) {
         self.backoff.succeed();
         if self.epoch == JOINING {
             self.outputs.push_back(Output::AskSession);
@@ -269,17 +297,35 @@ impl Modern {
         self.told = Some(std::mem::take(&mut self.telling));
         self.epoch = beaten.epoch;
         if !beaten.interval.is_zero() {
-            self.interval = beaten.interval;
+            // Who beats too rarely would be dead before the next beat.
+            let longest = (self.config.session_timeout / 2).max(SHORTEST_INTERVAL);
+            self.interval = beaten.interval.clamp(SHORTEST_INTERVAL, longest);
         }
         self.due = now.after(self.interval);
         self.beaten_at = Some(sent);
         self.outputs.push_back(Output::ValidUntil(sent.after(self.config.session_timeout)));
         if let Some(target) = beaten.assignment {
             self.target = target;
+            self.tell_unasked();
         }
         self.reconcile(now);
         if self.told.as_ref().is_some_and(|(_, owned)| *owned != self.owned) {
             self.due = now;
+        }
+    }
+
+    /// Topics that we did not ask for: once for each target.
+    fn tell_unasked(&mut self) {
+        for (name, topic) in &self.metadata.topics {
+            if topic.id.is_zero() || self.config.wish.wants(name) {
+                continue;
+            }
+            let given = self.target.iter().filter(|(id, _)| *id == topic.id);
+            let first = given.filter_map(|(_, partitions)| partitions.first()).next();
+            self.outputs.extend(first.map(|number| {
+                let tp = TopicPartition::new(name.clone(), *number);
+                Output::Trouble(Trouble::Unasked { tp })
+            }));
         }
     }
 
@@ -298,6 +344,9 @@ impl Modern {
                 is_complete = false;
                 continue;
             };
+            if !self.config.wish.wants(name) {
+                continue;
+            }
             ids.insert(TopicName::clone(name), *id);
             let sound = partitions.iter().filter(|number| 0 <= **number);
             target.extend(sound.map(|number| TopicPartition::new(TopicName::clone(name), *number)));

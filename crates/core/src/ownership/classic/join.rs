@@ -63,6 +63,10 @@ impl Classic {
     pub(super) fn handle_joined(&mut self, now: Instant, sent: Instant, answer: Answer) {
         match answer {
             Answer::Joined(joined) if joined.code == 0 => {
+                if let Some((trouble, code)) = self.doubt(&joined) {
+                    self.outputs.push_back(Output::Trouble(trouble));
+                    return self.handle_join_error(now, code);
+                }
                 self.backoff.succeed();
                 self.member = Arc::clone(&joined.member);
                 self.generation = joined.generation;
@@ -83,6 +87,27 @@ impl Classic {
                 self.handle_join_error(now, code::COORDINATOR_NOT_AVAILABLE);
             }
         }
+    }
+
+    /// Table. What cannot be in an answer that agrees, and the error that it is taken for.
+    fn doubt(&self, joined: &Joined) -> Option<(Trouble, i16)> {
+        let Joined { generation: told, member, .. } = joined;
+        let known = self.generation;
+        if *told < known.max(0) {
+            return Some((Trouble::OldGeneration { told: *told, known }, code::ILLEGAL_GENERATION));
+        }
+        if member.is_empty() || !self.member.is_empty() && *member != self.member {
+            let (told, known) = (Arc::clone(member), Arc::clone(&self.member));
+            return Some((Trouble::WrongMember { told, known }, code::UNKNOWN_MEMBER_ID));
+        }
+        let protocol = Arc::clone(&joined.protocol);
+        if !self.config.assignors.iter().any(|it| it.name() == &*protocol) {
+            let trouble = Trouble::UnknownProtocol { protocol };
+            return Some((trouble, code::COORDINATOR_LOAD_IN_PROGRESS));
+        }
+        let is_among = || joined.members.iter().any(|it| it.id == *member);
+        (joined.leader == *member && !is_among())
+            .then_some((Trouble::NotAmongMembers, code::COORDINATOR_LOAD_IN_PROGRESS))
     }
 
     /// Table. What an error of `JoinGroup` or `SyncGroup` means.

@@ -271,6 +271,85 @@ fn a_part_that_is_malformed_foreign_or_doubled_is_survived() {
 }
 
 #[test]
+fn a_part_without_a_byte_is_a_part_of_nothing() {
+    let mut talk = Talk::stable(CooperativeSticky, &[0, 1]);
+    talk.member.handle_metadata(talk.now, picture(4));
+    talk.sleep(3_000);
+    talk.answer(Answer::Beat(code::REBALANCE_IN_PROGRESS));
+    talk.said.clear();
+    talk.joined(2, "other", Vec::new());
+    talk.answer(Answer::Synced(Synced { code: OK, assignment: Bytes::new() }));
+    assert!(talk.said.contains(&Output::Revoked(vec![tp(0), tp(1)])), "{:?}", talk.said);
+}
+
+/// A member in generation 5 with partitions that it joins again with, and the answer to that.
+fn joined_again(joined: Joined) -> Talk {
+    let mut talk = Talk::start(CooperativeSticky);
+    talk.joined(5, "other", Vec::new());
+    talk.synced([0]);
+    talk.sleep(3_000);
+    talk.answer(Answer::Beat(code::REBALANCE_IN_PROGRESS));
+    assert!(talk.joins());
+    talk.said.clear();
+    talk.answer(Answer::Joined(joined));
+    talk
+}
+
+#[test]
+fn a_coordinator_that_agrees_in_the_past_takes_everything_and_one_that_mistakes_us_too() {
+    let sound = Joined {
+        generation: 6,
+        protocol: "cooperative-sticky".into(),
+        leader: "other".into(),
+        member: "me".into(),
+        ..Joined::default()
+    };
+    for (told, known) in [(4, 5), (-1, 5), (i32::MIN, 5)] {
+        let mut talk = joined_again(Joined { generation: told, ..sound.clone() });
+        let trouble = Output::Trouble(Trouble::OldGeneration { told, known });
+        assert_eq!(talk.said, [trouble, Output::Lost { code: code::ILLEGAL_GENERATION }]);
+        assert_eq!(talk.member.identity(), None);
+        talk.sleep(200);
+        assert!(talk.joins());
+        // By now the past is all there is.
+        talk.joined(told.max(1), "other", Vec::new());
+        assert!(matches!(talk.asked, Some((_, Request::Sync(_)))));
+    }
+    for member in ["you", ""] {
+        let mut talk = joined_again(Joined { member: member.into(), ..sound.clone() });
+        assert!(matches!(talk.said[0], Output::Trouble(Trouble::WrongMember { .. })));
+        assert_eq!(talk.said[1], Output::Lost { code: code::UNKNOWN_MEMBER_ID });
+        talk.sleep(200);
+        assert!(talk.joins());
+    }
+}
+
+#[test]
+fn a_protocol_that_was_not_offered_and_a_lead_without_us_are_told_and_joined_again_after() {
+    let sound = Joined {
+        generation: 6,
+        protocol: "cooperative-sticky".into(),
+        leader: "me".into(),
+        member: "me".into(),
+        members: vec![me()],
+        ..Joined::default()
+    };
+    let lies = [
+        Joined { protocol: "own".into(), leader: "other".into(), ..sound.clone() },
+        Joined { members: vec![other(me().subscription)], ..sound.clone() },
+        Joined { members: Vec::new(), ..sound.clone() },
+    ];
+    for lie in lies {
+        let mut talk = joined_again(lie);
+        assert!(matches!(talk.said[..], [Output::Trouble(_)]), "{:?}", talk.said);
+        talk.sleep(200);
+        assert!(talk.joins());
+        talk.answer(Answer::Joined(sound.clone()));
+        assert!(matches!(talk.asked, Some((_, Request::Sync(_)))));
+    }
+}
+
+#[test]
 fn an_assignor_that_errs_or_gives_twice_lets_the_group_join_again_after_a_while() {
     #[derive(Debug)]
     struct Own(bool);

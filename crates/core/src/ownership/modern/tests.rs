@@ -80,7 +80,7 @@ impl Talk {
     fn beaten(&mut self, epoch: i32, assignment: Option<&[i32]>) {
         let assignment = assignment.map(|partitions| vec![(ID, partitions.to_vec())]);
         let interval = Duration::from_secs(5);
-        self.answer(Answer::Beaten(Beaten { code: 0, epoch, interval, assignment }));
+        self.answer(Answer::Beaten(Beaten { epoch, interval, assignment, ..Beaten::default() }));
     }
 
     fn refused(&mut self, code: i16) {
@@ -178,7 +178,7 @@ fn a_topic_that_is_not_known_by_its_id_is_waited_for() {
     let mut talk = Talk::start(Protocol::Consumer);
     let assignment = Some(vec![(Uuid([9; 16]), vec![0]), (ID, vec![2])]);
     let interval = Duration::from_secs(5);
-    talk.answer(Answer::Beaten(Beaten { code: 0, epoch: 1, interval, assignment }));
+    talk.answer(Answer::Beaten(Beaten { epoch: 1, interval, assignment, ..Beaten::default() }));
     assert!(talk.said.contains(&Output::StaleMetadata), "{:?}", talk.said);
     assert!(talk.said.contains(&Output::Gained(vec![tp(2)])), "{:?}", talk.said);
 }
@@ -255,4 +255,90 @@ fn with_no_topic_that_we_may_know_of_the_coordinator_is_asked_every_five_seconds
         talk.member.handle_metadata(talk.now, picture_with_denied());
         talk.hear();
     }
+}
+
+#[test]
+fn a_coordinator_that_agrees_in_an_older_epoch_takes_everything() {
+    for told in [1, 0, -1, i32::MIN] {
+        let mut talk = Talk::settled();
+        talk.sleep(5_000);
+        talk.beaten(2, None);
+        talk.sleep(5_000);
+        talk.said.clear();
+        talk.beaten(told, Some(&[0, 1, 2]));
+        let lost = Output::Lost { code: code::FENCED_MEMBER_EPOCH };
+        let trouble = Output::Trouble(Trouble::OldGeneration { told, known: 2 });
+        assert_eq!(talk.said, [trouble, lost]);
+        assert_eq!(talk.member.identity(), None);
+        talk.sleep(500);
+        let (_, beat) = talk.asked.clone().unwrap();
+        assert_eq!(beat.identity.generation, 0, "it joins again");
+    }
+}
+
+#[test]
+fn an_answer_to_another_member_changes_nothing() {
+    let mut talk = Talk::settled();
+    talk.sleep(5_000);
+    let beaten = Beaten { member: "somebody".into(), epoch: 7, ..Beaten::default() };
+    talk.answer(Answer::Beaten(beaten));
+    assert!(matches!(talk.said[..], [Output::Trouble(Trouble::WrongMember { .. })]));
+    assert_eq!(talk.member.identity().map(|it| it.generation), Some(1));
+    talk.sleep(500);
+    assert!(talk.asked.is_some(), "it is asked again soon");
+}
+
+#[test]
+fn partitions_told_twice_below_zero_or_of_no_topic_of_ours_are_survived() {
+    let mut talk = Talk::settled();
+    let other = Topic { id: Uuid([2; 16]), ..Topic::default() };
+    let update = Update { topics: [("u".into(), other)].into(), ..Update::default() };
+    talk.member.handle_metadata(talk.now, Arc::new(picture().merge(update)));
+    talk.sleep(5_000);
+    let target = vec![(ID, vec![0, 0, -1, 2]), (Uuid([2; 16]), vec![5]), (ID, vec![2, 1])];
+    let interval = Duration::from_secs(5);
+    let beaten = Beaten { epoch: 1, interval, assignment: Some(target), ..Beaten::default() };
+    talk.answer(Answer::Beaten(beaten));
+    let unasked = Trouble::Unasked { tp: TopicPartition::new("u", 5) };
+    assert_eq!(
+        talk.said,
+        [
+            Output::ValidUntil(talk.now.after(Duration::from_secs(45))),
+            Output::Trouble(unasked),
+            Output::Gained(vec![tp(2)]),
+        ]
+    );
+}
+
+#[test]
+fn an_interval_that_cannot_be_is_brought_within_the_session() {
+    for (told, waits) in [(1, 50), (u64::MAX, 22_500)] {
+        let mut talk = Talk::settled();
+        talk.sleep(5_000);
+        let interval = Duration::from_millis(told);
+        talk.answer(Answer::Beaten(Beaten { epoch: 1, interval, ..Beaten::default() }));
+        talk.sleep(waits - 1);
+        assert!(talk.asked.is_none());
+        talk.sleep(1);
+        assert!(talk.asked.is_some());
+    }
+}
+
+#[test]
+fn once_a_minute_everything_is_said_so_that_a_wrong_part_is_set_right() {
+    let mut talk = Talk::settled();
+    let mut whole = 0;
+    for _ in 0..24 {
+        talk.sleep(5_000);
+        let (_, beat) = talk.asked.clone().unwrap();
+        let is_whole = beat.rest.is_some();
+        assert_eq!(is_whole, beat.topics.is_some() && beat.owned.is_some());
+        whole += u32::from(is_whole);
+        talk.beaten(1, is_whole.then_some(&[0, 2]));
+        if is_whole && whole == 1 {
+            assert!(talk.said.contains(&Output::Revoked(vec![tp(1)])), "{:?}", talk.said);
+            talk.beaten(1, None);
+        }
+    }
+    assert_eq!(whole, 2, "in two minutes");
 }
