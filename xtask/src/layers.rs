@@ -97,7 +97,8 @@ pub(crate) const CRATES: &[Arrows] = &[
     },
     Arrows {
         package: "forebay-cli",
-        ours: &["forebay", "forebay-broker"],
+        // The demo of a group is judged by what passes on the wire.
+        ours: &["forebay", "forebay-broker", "forebay-histcheck", "forebay-proxy"],
         ours_in_tests: &[],
         never: &["forebay-core"],
     },

@@ -67,6 +67,9 @@ pub(crate) enum CliError {
     Some { failed: usize, all: usize },
     #[error("the broker in this process ended before its time; RUST_LOG=warn shows why")]
     BrokerGone,
+    /// The way to the brokers on which a demo looks on.
+    #[error(transparent)]
+    Proxy(#[from] forebay_proxy::ProxyError),
     #[error("the consumer ended before its work was done; RUST_LOG=forebay=debug shows why")]
     EndedEarly,
 }

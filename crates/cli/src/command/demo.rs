@@ -3,6 +3,7 @@
 
 mod check;
 mod fill;
+mod group;
 mod own_broker;
 mod pattern;
 mod read;
@@ -28,6 +29,10 @@ pub(crate) const AFTER: &str = "\
 Examples:
   forebay demo
   forebay demo --records 10000000 --record-size 1000 --bootstrap-servers localhost:9092
+  forebay demo --members 3 --churn      a group whose members join, leave and are killed
+
+With --members records flow for --time, and what passed on the wire and in handlers is judged at
+the end: nothing lost, nothing twice that no kill explains, no commit ahead of its work.
 
 Without --bootstrap-servers a broker is started in this process, on loopback. With it, a topic of
 its own is created there and deleted afterwards. The exit code is 1 when any check fails.";
@@ -36,6 +41,11 @@ its own is created there and deleted afterwards. The exit code is 1 when any che
 const OWN_BROKER_MAX: u64 = 4 << 30;
 /// What a record takes beside its value, and more than that.
 const FRAMING: u64 = 24;
+
+/// Members of a group, unless it is said.
+const MEMBERS: u16 = 3;
+/// How long records flow in a group, unless it is said.
+const FLOW: Duration = Duration::from_secs(20);
 
 /// How long deleting the topic may take.
 const STRIKE: Duration = Duration::from_secs(3);
@@ -51,6 +61,15 @@ pub(crate) struct Options {
     /// Workers, each on a thread of its own [default: as many as processors, 4 at most]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
+    /// Members of a group that share the work, in place of one consumer of all partitions
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=32), conflicts_with = "workers")]
+    members: Option<u16>,
+    /// Let members join, leave and be killed while records flow [default members: 3]
+    #[arg(long, conflicts_with = "workers")]
+    churn: bool,
+    /// How long records flow in a group, as 20s [default: 20s]
+    #[arg(long, value_name = "TIME", value_parser = parse::time, conflicts_with = "workers")]
+    time: Option<Duration>,
     /// Bytes of each value
     #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(16..=900_000))]
     record_size: u32,
@@ -77,6 +96,21 @@ impl Options {
         self.workers.map_or_else(processors, usize::from)
     }
 
+    /// Whether a group shares the work.
+    const fn is_group(&self) -> bool {
+        self.members.is_some() || self.churn
+    }
+
+    /// Members of the group.
+    fn members(&self) -> u16 {
+        self.members.unwrap_or(MEMBERS)
+    }
+
+    /// How long records flow in a group.
+    fn time(&self) -> Duration {
+        self.time.unwrap_or(FLOW)
+    }
+
     /// At most so many bytes are kept by a broker.
     fn volume(&self) -> u64 {
         self.records.saturating_mul(u64::from(self.record_size) + FRAMING)
@@ -101,10 +135,11 @@ async fn play(options: &Options, around: &Surroundings) -> Result<Ending, CliErr
     let stage = Stage::set(options).await?;
     let ended = tokio::select! {
         created = stage.create_topic() => match created {
+            Ok(()) if options.is_group() => group::acts(options, &stage, around).await,
             Ok(()) => acts(options, &stage, around).await,
             Err(error) => Err(error),
         },
-        () = around.stop.requested() => Ok(Ending::Interrupted),
+        () = around.stop.requested(), if !options.is_group() => Ok(Ending::Interrupted),
     };
     stage.strike().await;
     ended

@@ -11,6 +11,11 @@ use super::runtime;
 use crate::error::CliError;
 use crate::meter;
 
+/// After how much silence a member is dead: nobody waits for Kafka's 45 s.
+const SESSION: Duration = Duration::from_secs(5);
+/// How often members beat.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
 /// What the broker's thread may be asked.
 enum Ask {
     /// How much processor time has it used?
@@ -64,7 +69,9 @@ async fn serve(
     tell: oneshot::Sender<std::io::Result<String>>,
     mut inbox: mpsc::UnboundedReceiver<Ask>,
 ) {
-    let broker = match Broker::builder().memory(memory).start().await {
+    let options = forebay_broker::Options::default().memory(memory);
+    let options = options.consumer_groups(SESSION, HEARTBEAT);
+    let broker = match Broker::builder().options(options).start().await {
         Ok(broker) => broker,
         Err(error) => return drop(tell.send(Err(error))),
     };
