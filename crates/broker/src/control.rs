@@ -9,10 +9,10 @@ use crate::batch::{Head, Refusal};
 use crate::cluster::Cluster;
 use crate::code::ErrorCode;
 use crate::fault::Fault;
-use crate::group::Committed;
 use crate::observe::Seen;
 use crate::topic::{Partition, Topic};
 
+mod groups;
 mod nodes;
 
 /// Whether Kafka would take this as a topic's name.
@@ -313,37 +313,6 @@ impl Cluster {
         result.ok_or_else(|| {
             Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("there is no {of}"))
         })
-    }
-}
-
-/// Groups.
-impl Cluster {
-    /// What a group has committed for a partition.
-    #[must_use]
-    pub fn committed(&self, group: &str, of: &TopicPartition) -> Option<Committed> {
-        let key = (of.topic.as_str().to_owned(), of.partition);
-        self.groups.get(group)?.offsets.get(&key).cloned()
-    }
-
-    /// Commits for a group, as another client would.
-    pub fn commit(&mut self, group: &str, of: &TopicPartition, offset: i64, leader_epoch: i32) {
-        let at = self.wall_clock();
-        let committed = Committed { offset, leader_epoch, metadata: String::new(), at };
-        let key = (of.topic.as_str().to_owned(), of.partition);
-        self.groups.entry(group.to_owned()).or_default().offsets.insert(key, committed);
-    }
-
-    /// Lets a member live in a group, so that commits without membership are refused with
-    /// `UNKNOWN_MEMBER_ID`.
-    pub fn join_member(&mut self, group: &str, member: &str, generation: i32) {
-        self.groups.entry(group.to_owned()).or_default().join(member, generation);
-    }
-
-    /// The member leaves.
-    pub fn leave_member(&mut self, group: &str, member: &str) {
-        if let Some(group) = self.groups.get_mut(group) {
-            group.leave(member);
-        }
     }
 }
 

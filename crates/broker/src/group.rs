@@ -30,6 +30,9 @@ pub(crate) struct Group {
     pub(crate) classic: Classic,
     /// Members by KIP-848.
     pub(crate) modern: Modern,
+    /// When the last of its members was gone, in milliseconds since 1970; 0 while it has some, and
+    /// `None` before it had any.
+    emptied: Option<i64>,
     /// The next deadline among them.
     timer: Option<TimerKey>,
 }
@@ -65,6 +68,42 @@ impl Group {
         if marker == Marker::Commit {
             self.offsets.extend(offsets);
         }
+    }
+
+    /// Takes note of whether it has members now.
+    pub(crate) fn note_members(&mut self, now: i64) {
+        if self.has_members() {
+            self.emptied = Some(0);
+        } else if self.emptied == Some(0) {
+            self.emptied = Some(now);
+        }
+    }
+
+    /// Forgets what is from before this time, in milliseconds since 1970, and may go.
+    pub(crate) fn expire(&mut self, before: i64, release: Release) -> usize {
+        let had = self.offsets.len();
+        let has_members = self.has_members();
+        let by_commit = release <= Release::V1_1 || self.emptied.is_none();
+        let emptied = self.emptied.unwrap_or_default();
+        let mut offsets = std::mem::take(&mut self.offsets);
+        offsets.retain(|place, committed| {
+            let is_old = committed.at < before;
+            let is_expired = if by_commit {
+                is_old
+            } else if has_members {
+                is_old && !self.reads_unknown() && !self.reads(&place.0)
+            } else {
+                emptied < before
+            };
+            !is_expired || self.is_pending(place)
+        });
+        self.offsets = offsets;
+        had - self.offsets.len()
+    }
+
+    /// Whether nothing is left of what it committed.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.offsets.is_empty() && self.pending.values().all(BTreeMap::is_empty)
     }
 
     pub(crate) fn has_members(&self) -> bool {

@@ -19,6 +19,7 @@ pub struct Options {
     pub(crate) wall_clock: i64,
     pub(crate) initial_rebalance_delay: Duration,
     pub(crate) consumer_groups: Rules,
+    pub(crate) offsets_retention: Duration,
     pub(crate) cluster_id: String,
 }
 
@@ -38,6 +39,7 @@ impl Default for Options {
                 session: Duration::from_secs(45),
                 interval: Duration::from_secs(5),
             },
+            offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
             cluster_id: "forebay-broker".to_owned(),
         }
     }
@@ -104,6 +106,16 @@ impl Options {
     #[must_use]
     pub const fn consumer_groups(mut self, session: Duration, interval: Duration) -> Self {
         self.consumer_groups = Rules { session, interval };
+        self
+    }
+
+    /// `offsets.retention.minutes`: after how long [`Cluster::expire_offsets`] forgets what groups
+    /// have committed. Default a week, as Kafka.
+    ///
+    /// [`Cluster::expire_offsets`]: crate::Cluster::expire_offsets
+    #[must_use]
+    pub const fn offsets_retention(mut self, age: Duration) -> Self {
+        self.offsets_retention = age;
         self
     }
 

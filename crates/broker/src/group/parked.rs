@@ -31,7 +31,9 @@ impl Cluster {
 
     /// Notes when the group wants to be looked at next.
     fn arm(&mut self, name: &str) {
+        let now = self.wall_clock();
         let Some(group) = self.groups.get_mut(name) else { return };
+        group.note_members(now);
         let dues = [group.classic.due(), group.modern.due()];
         let (due, armed) = (dues.into_iter().flatten().min(), group.timer.take());
         if let Some(key) = armed {

@@ -1,15 +1,20 @@
 //! Committed positions, and who may commit.
 
+use std::time::Duration;
+
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use kafka_protocol::messages::offset_fetch_request::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
-use kafka_protocol::messages::{GroupId, OffsetCommitRequest, OffsetFetchRequest};
+use kafka_protocol::messages::{
+    ConsumerGroupHeartbeatRequest, DescribeGroupsRequest, GroupId, OffsetCommitRequest,
+    OffsetFetchRequest,
+};
 
 use super::talk::{Talk, t0, text, topic_name};
-use crate::{BrokerId, ErrorCode, Options, TopicPartition};
+use crate::{BrokerId, ErrorCode, Options, Release, TopicPartition};
 
 fn commit_request(partition: i32, offset: i64, metadata: &str) -> OffsetCommitRequest {
     let partition = OffsetCommitRequestPartition::default()
@@ -119,6 +124,71 @@ fn commits_are_checked_one_by_one() {
         ErrorCode::OFFSET_METADATA_TOO_LARGE
     });
     assert_eq!(talk.cluster.committed("g", &t0()), None);
+}
+
+/// A group "g" with an offset of each of two topics, committed a minute ago; a minute is kept.
+fn aged(release: Release) -> Talk {
+    let options = Options::default().offsets_retention(Duration::from_secs(60));
+    let mut talk = Talk::with(options.pose_as(release));
+    for name in ["m", "n"] {
+        talk.cluster.create_topic(name, 1).unwrap();
+        talk.cluster.commit("g", &TopicPartition::new(name, 0), 5, -1);
+    }
+    talk
+}
+
+/// Which of the two topics have an offset of group "g".
+fn left(talk: &Talk) -> [bool; 2] {
+    let has = |name| talk.cluster.committed("g", &TopicPartition::new(name, 0)).is_some();
+    ["m", "n"].map(has)
+}
+
+#[test]
+fn offsets_of_one_that_never_had_members_expire_by_their_commit() {
+    let mut talk = aged(Release::V4_4);
+    talk.wait(60_000);
+    assert_eq!((talk.cluster.expire_offsets(), left(&talk)), (0, [true, true]));
+    talk.cluster.commit("g", &TopicPartition::new("n", 0), 6, -1);
+    talk.wait(1);
+    assert_eq!((talk.cluster.expire_offsets(), left(&talk)), (1, [false, true]));
+    talk.wait(60_000);
+    assert_eq!((talk.cluster.expire_offsets(), left(&talk)), (1, [false, false]));
+    let described = DescribeGroupsRequest::default().with_groups(vec![GroupId(text("g"))]);
+    assert_eq!(talk.ask(5, &described).groups[0].group_state.as_str(), "Dead");
+}
+
+/// A member of a group by KIP-848 that wants "m", or leaves with epoch -1.
+fn member(talk: &mut Talk, epoch: i32) {
+    let request = ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(text("g")))
+        .with_member_id(text("a"))
+        .with_member_epoch(epoch)
+        .with_rebalance_timeout_ms(60_000)
+        .with_subscribed_topic_names(Some(vec![topic_name("m")]))
+        .with_topic_partitions(Some(vec![]));
+    assert_eq!(talk.ask(1, &request).error_code, 0);
+}
+
+#[test]
+fn members_keep_what_they_read_and_once_they_are_gone_all_expires_together() {
+    let mut talk = aged(Release::V4_4);
+    talk.wait(50_000);
+    member(&mut talk, 0);
+    talk.wait(20_000);
+    assert_eq!((talk.cluster.expire_offsets(), left(&talk)), (1, [true, false]));
+    member(&mut talk, -1);
+    talk.wait(60_000);
+    assert_eq!((talk.cluster.expire_offsets(), left(&talk)), (0, [true, false]));
+    talk.wait(1);
+    assert_eq!((talk.cluster.expire_offsets(), left(&talk)), (1, [false, false]));
+}
+
+#[test]
+fn old_releases_count_from_the_commit_whoever_lives() {
+    let mut talk = aged(Release::V1_1);
+    talk.cluster.join_member("g", "somebody", 1);
+    talk.wait(60_001);
+    assert_eq!((talk.cluster.expire_offsets(), left(&talk)), (2, [false, false]));
 }
 
 #[test]
