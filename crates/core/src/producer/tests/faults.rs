@@ -17,8 +17,32 @@ struct Writer {
     known: VecDeque<i32>,
 }
 
+/// What can be wrong with this world, to see whether the check notices.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Defect {
+    None,
+    /// Brokers take whatever comes, however often.
+    NoSequences,
+    /// Of the requests of one connection the last is carried out first, whatever its sequence; what
+    /// is there is not taken twice.
+    Overtaking,
+    /// Brokers say that they have what they have not.
+    EmptyAcks,
+    /// Brokers refuse what they have.
+    FalseRefusals,
+}
+
 impl Log {
-    fn append(&mut self, stamp: Stamp, records: &[u64]) -> i16 {
+    fn append(&mut self, stamp: Stamp, records: &[u64], defect: Defect) -> i16 {
+        let is_there = records.iter().any(|record| self.records.contains(record));
+        match defect {
+            Defect::Overtaking if is_there => return 46,
+            Defect::NoSequences | Defect::Overtaking => {
+                self.records.extend(records);
+                return 0;
+            }
+            Defect::None | Defect::EmptyAcks | Defect::FalseRefusals => {}
+        }
         let Stamp { identity, sequence } = stamp;
         let is_new = !self.writers.contains_key(&identity.id);
         let writer = self.writers.entry(identity.id).or_default();
@@ -50,6 +74,7 @@ impl Log {
 type OnTheWire = (RequestId, Vec<(TopicPartition, Stamp, Vec<u64>)>);
 
 struct World {
+    defect: Defect,
     rng: Rng,
     producer: Producer,
     logs: [Log; 2],
@@ -69,10 +94,11 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, defect: Defect) -> Self {
         let mut producer = Producer::new(CONFIG, Rng::from_seed(seed));
         producer.handle_metadata(at(0), picture(2));
         Self {
+            defect,
             rng: Rng::from_seed(seed),
             producer,
             logs: Default::default(),
@@ -201,7 +227,12 @@ impl World {
                 // What cannot be of a batch that is there.
                 2 if !is_stored => [45, 59, 47, 87][self.rng.below(4)],
                 _ if self.largest < records.len() => 10,
-                _ => log.append(*stamp, records),
+                5 if self.defect == Defect::EmptyAcks => 0,
+                5 if self.defect == Defect::FalseRefusals => {
+                    log.append(*stamp, records, self.defect);
+                    87
+                }
+                _ => log.append(*stamp, records, self.defect),
             };
             told.push(Told { tp: tp.clone(), code, base_offset: Offset(0) });
         }
@@ -215,7 +246,11 @@ impl World {
         }
         let brokers: Vec<_> = self.wires.keys().copied().collect();
         let Some(broker) = brokers.get(self.rng.below(brokers.len())).copied() else { return };
-        let Some(load) = self.wires.get_mut(&broker).and_then(VecDeque::pop_front) else { return };
+        let next = match self.defect {
+            Defect::Overtaking => VecDeque::pop_back,
+            _ => VecDeque::pop_front,
+        };
+        let Some(load) = self.wires.get_mut(&broker).and_then(next) else { return };
         let fault = if faults == 0 { 9 } else { self.rng.below(12) };
         let answer = match fault {
             0 => Answer::Lost,
@@ -242,39 +277,74 @@ impl World {
 fn whatever_happens_each_record_is_answered_once_and_acked_ones_are_stored_once_in_order() {
     let mut seen = BTreeMap::<String, usize>::new();
     for seed in 0..120 {
-        let mut world = World::new(seed);
-        let mut now = at(0);
-        let mut next = 0;
-        for step in 0..2500 {
-            let faults = usize::from(step < 1200);
-            now = now.after(Duration::from_millis(world.rng.below(15) as u64));
-            if step < 1000 && world.rng.below(3) == 0 {
-                world.hand_in(now, next);
-                next += 1;
-            }
-            world.largest = if faults == 1 { 1 + world.rng.below(12) } else { 100 };
-            world.take_outputs();
-            world.answer_identity(now, faults);
-            world.connect(now, faults);
-            world.take_outputs();
-            world.haunt();
-            if faults == 1 && world.rng.below(60) == 0 {
-                world.move_leader(now);
-            }
-            if world.rng.below(20) == 0 {
-                world.tell_leaders(now);
-            }
-            world.take_outputs();
-            world.serve(now, faults);
-            world.producer.handle_timeout(now);
-            world.take_outputs();
-        }
+        let world = play(seed, Defect::None);
         check(&world, seed);
         for result in world.results.values() {
             *seen.entry(format!("{result:?}")).or_default() += 1;
         }
     }
     assert!(seen.len() > 3, "the faults reach different ends: {seen:?}");
+}
+
+/// One seed from its first record to its end.
+fn play(seed: u64, defect: Defect) -> World {
+    let mut world = World::new(seed, defect);
+    let mut now = at(0);
+    let mut next = 0;
+    for step in 0..2500 {
+        let faults = usize::from(step < 1200);
+        now = now.after(Duration::from_millis(world.rng.below(15) as u64));
+        if step < 1000 && world.rng.below(3) == 0 {
+            world.hand_in(now, next);
+            next += 1;
+        }
+        world.largest = if faults == 1 { 1 + world.rng.below(12) } else { 100 };
+        world.take_outputs();
+        world.answer_identity(now, faults);
+        world.connect(now, faults);
+        world.take_outputs();
+        world.haunt();
+        if faults == 1 && world.rng.below(60) == 0 {
+            world.move_leader(now);
+        }
+        if world.rng.below(20) == 0 {
+            world.tell_leaders(now);
+        }
+        world.take_outputs();
+        world.serve(now, faults);
+        world.producer.handle_timeout(now);
+        world.take_outputs();
+    }
+    world
+}
+
+/// Judges worlds with this defect until one is found out.
+fn until_found_out(defect: Defect) {
+    (0..120).for_each(|seed| check(&play(seed, defect), seed));
+}
+
+#[test]
+#[should_panic(expected = "was written twice")]
+fn brokers_that_forget_sequences_are_found_out() {
+    until_found_out(Defect::NoSequences);
+}
+
+#[test]
+#[should_panic(expected = "order, [")]
+fn requests_that_overtake_each_other_are_found_out() {
+    until_found_out(Defect::Overtaking);
+}
+
+#[test]
+#[should_panic(expected = "is lost")]
+fn acks_of_what_is_not_there_are_found_out() {
+    until_found_out(Defect::EmptyAcks);
+}
+
+#[test]
+#[should_panic(expected = "was written: Refused")]
+fn refusals_of_what_is_there_are_found_out() {
+    until_found_out(Defect::FalseRefusals);
 }
 
 fn check(world: &World, seed: u64) {
