@@ -244,10 +244,11 @@ impl BatchBuilder {
     }
 
     fn pack(&self, codec: Codec, compressor: &mut Compressor) -> Result<Vec<u8>, CodecError> {
-        let mut packed = Vec::with_capacity(HEADER_LEN + self.bytes.len() / 2);
-        packed.resize(HEADER_LEN, 0);
         let records = self.bytes.get(HEADER_LEN..).unwrap_or_default();
-        compressor.compress(codec, records, &mut packed)?;
+        let body = compressor.pack(codec, records)?;
+        let mut packed = Vec::with_capacity(HEADER_LEN + body.len());
+        packed.resize(HEADER_LEN, 0);
+        packed.extend_from_slice(body);
         Ok(packed)
     }
 }

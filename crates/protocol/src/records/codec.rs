@@ -206,6 +206,8 @@ impl Default for Levels {
 #[derive(Debug, Default)]
 pub struct Compressor {
     levels: Levels,
+    /// What was packed last. Room for the worst case is kept here once, not with every batch.
+    packed: Scratch,
     #[cfg(feature = "gzip")]
     gzip: gzip::Deflater,
     #[cfg(feature = "snappy")]
@@ -223,41 +225,42 @@ impl Compressor {
         Self { levels, ..Self::default() }
     }
 
-    /// Packs `plain` and appends it to `out`.
+    /// Packs `plain`; what comes of it lies here until the next call.
     ///
     /// # Errors
     /// When the codec was not built in, or refuses its level.
+    pub fn pack(&mut self, codec: Codec, plain: &[u8]) -> Result<&[u8], CodecError> {
+        self.packed.start(usize::MAX);
+        let packed = &mut self.packed;
+        match codec {
+            Codec::None => packed.put(plain),
+            #[cfg(feature = "gzip")]
+            Codec::Gzip => self.gzip.pack(self.levels.gzip, plain, packed)?,
+            #[cfg(feature = "snappy")]
+            Codec::Snappy => self.snappy.pack(plain, packed)?,
+            #[cfg(feature = "lz4")]
+            Codec::Lz4 => self.lz4.pack(plain, packed)?,
+            #[cfg(feature = "zstd")]
+            Codec::Zstd => self.zstd.pack(self.levels.zstd, plain, packed)?,
+            #[allow(unreachable_patterns, reason = "reachable when a codec is not built in")]
+            codec => return Err(CodecError::NotBuilt { codec }),
+        }
+        Ok(self.packed.as_slice())
+    }
+
+    /// Packs `plain` and appends it to `out`.
+    ///
+    /// # Errors
+    /// As [`pack`](Self::pack).
     pub fn compress(
         &mut self,
         codec: Codec,
         plain: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CodecError> {
-        match codec {
-            Codec::None => {
-                out.extend_from_slice(plain);
-                Ok(())
-            }
-            #[cfg(feature = "gzip")]
-            Codec::Gzip => self.gzip.pack(self.levels.gzip, plain, out),
-            #[cfg(feature = "snappy")]
-            Codec::Snappy => self.snappy.pack(plain, out),
-            #[cfg(feature = "lz4")]
-            Codec::Lz4 => self.lz4.pack(plain, out),
-            #[cfg(feature = "zstd")]
-            Codec::Zstd => self.zstd.pack(self.levels.zstd, plain, out),
-            #[allow(unreachable_patterns, reason = "reachable when a codec is not built in")]
-            codec => Err(CodecError::NotBuilt { codec }),
-        }
+        out.extend_from_slice(self.pack(codec, plain)?);
+        Ok(())
     }
-}
-
-/// Lends `size` initialised bytes behind the end of `out`; the caller cuts off what it leaves.
-#[cfg(any(feature = "gzip", feature = "snappy", feature = "lz4", feature = "zstd"))]
-fn room_behind(out: &mut Vec<u8>, size: usize) -> &mut [u8] {
-    let end = out.len();
-    out.resize(end + size, 0);
-    out.get_mut(end..).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crc_fast::{CrcAlgorithm, checksum};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 use super::guess::Guess;
-use super::{Codec, CodecError, Scratch, room_behind};
+use super::{Codec, CodecError, Scratch};
 
 const ID: [u8; 3] = [0x1f, 0x8b, 8];
 const HEADER_CRC: u8 = 1 << 1;
@@ -124,7 +124,7 @@ impl Deflater {
         &mut self,
         level: u8,
         plain: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Scratch,
     ) -> Result<(), CodecError> {
         if !(1..=9).contains(&level) {
             return Err(CodecError::Refused {
@@ -142,25 +142,24 @@ impl Deflater {
                 &mut other.insert((level, context)).1
             }
         };
-        out.extend_from_slice(&[ID[0], ID[1], ID[2], 0, 0, 0, 0, 0, 0, 0xff]);
+        out.put(&[ID[0], ID[1], ID[2], 0, 0, 0, 0, 0, 0, 0xff]);
         deflate(context, plain, out)?;
-        out.extend_from_slice(&crc32(plain).to_le_bytes());
+        out.put(&crc32(plain).to_le_bytes());
         let [size @ .., _, _, _, _] = (plain.len() as u64).to_le_bytes();
-        out.extend_from_slice(&size);
+        out.put(&size);
         Ok(())
     }
 }
 
-fn deflate(context: &mut Compress, plain: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
+fn deflate(context: &mut Compress, plain: &[u8], out: &mut Scratch) -> Result<(), CodecError> {
     let mut rest = plain;
     loop {
-        let start = out.len();
         let (read, written) = (context.total_in(), context.total_out());
-        let room = room_behind(out, (rest.len() / 2).max(STEP));
+        let room = out.room((rest.len() / 2).max(STEP));
         let status = context.compress(rest, room, FlushCompress::Finish).map_err(|_| {
             CodecError::Refused { codec: Codec::Gzip, reason: "its deflate stream broke" }
         })?;
-        out.truncate(start + small(context.total_out() - written));
+        out.wrote(small(context.total_out() - written));
         rest = rest.get(small(context.total_in() - read)..).unwrap_or_default();
         if status == Status::StreamEnd {
             return Ok(());

@@ -14,7 +14,7 @@ use lz4_flex::block::{
 
 use self::xxh32::xxh32;
 use super::guess::Guess;
-use super::{Codec, CodecError, Lz4Header, Scratch, room_behind};
+use super::{Codec, CodecError, Lz4Header, Scratch};
 
 mod xxh32;
 
@@ -219,16 +219,16 @@ pub(super) struct Packer {
 
 impl Packer {
     /// Appends `plain` as one frame.
-    pub(super) fn pack(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
+    pub(super) fn pack(&mut self, plain: &[u8], out: &mut Scratch) -> Result<(), CodecError> {
         let table = self.table.get_or_insert_with(CompressTable::large);
         let [_, checksum, _, _] = xxh32(&WRITTEN_DESCRIPTOR).to_le_bytes();
-        out.extend_from_slice(&MAGIC.to_le_bytes());
-        out.extend_from_slice(&WRITTEN_DESCRIPTOR);
-        out.push(checksum);
+        out.put(&MAGIC.to_le_bytes());
+        out.put(&WRITTEN_DESCRIPTOR);
+        out.put(&[checksum]);
         for block in plain.chunks(WRITTEN_BLOCK) {
             pack_block(table, block, out)?;
         }
-        out.extend_from_slice(&0_u32.to_le_bytes());
+        out.put(&0_u32.to_le_bytes());
         Ok(())
     }
 }
@@ -236,20 +236,18 @@ impl Packer {
 fn pack_block(
     table: &mut CompressTable,
     block: &[u8],
-    out: &mut Vec<u8>,
+    out: &mut Scratch,
 ) -> Result<(), CodecError> {
-    let start = out.len();
-    let room = room_behind(out, 4 + get_maximum_output_size(block.len()));
+    let room = out.room(4 + get_maximum_output_size(block.len()));
     let (length, room) = room.split_first_chunk_mut::<4>().ok_or(REFUSED)?;
-    let written = compress_into_with_table(block, room, table).map_err(|_| REFUSED)?;
-    if written < block.len() {
-        *length = u32::try_from(written).map_err(|_| REFUSED)?.to_le_bytes();
-        out.truncate(start + 4 + written);
+    let packed = compress_into_with_table(block, room, table).map_err(|_| REFUSED)?;
+    if packed < block.len() {
+        *length = u32::try_from(packed).map_err(|_| REFUSED)?.to_le_bytes();
+        out.wrote(4 + packed);
     } else {
         let stored = u32::try_from(block.len()).map_err(|_| REFUSED)? | STORED;
-        *length = stored.to_le_bytes();
-        out.truncate(start + 4);
-        out.extend_from_slice(block);
+        out.put(&stored.to_le_bytes());
+        out.put(block);
     }
     Ok(())
 }

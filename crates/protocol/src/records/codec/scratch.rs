@@ -1,9 +1,9 @@
-//! Where are records unpacked to? A buffer that grows, is never cleared, and knows its limit.
+//! Where do codecs write? Into a buffer that grows, is never cleared, and knows its limit.
 //!
 //! Codecs write into initialised bytes. Filling a buffer with zeros before each batch costs as
 //! much as reading it, so the buffer keeps its old bytes and remembers how many of them count.
 
-/// A reusable buffer for unpacked records.
+/// A reusable buffer for what a codec writes.
 #[derive(Debug, Default)]
 pub struct Scratch {
     bytes: Vec<u8>,
@@ -80,6 +80,14 @@ impl Scratch {
         match bytes.split_at_mut_checked(len) {
             Some((written, room)) => (written, room),
             None => (&[], &mut []),
+        }
+    }
+
+    /// Writes what no codec makes.
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.room(bytes.len()).get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.wrote(bytes.len());
         }
     }
 

@@ -6,7 +6,7 @@
 
 use snap::raw::{self, Decoder, Encoder};
 
-use super::{Codec, CodecError, Scratch, room_behind};
+use super::{Codec, CodecError, Scratch};
 
 const MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
 const VERSIONS: [u8; 8] = [0, 0, 0, 1, 0, 0, 0, 1];
@@ -91,17 +91,16 @@ pub(super) struct Packer {
 
 impl Packer {
     /// Appends `plain` in blocks, framed.
-    pub(super) fn pack(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), CodecError> {
+    pub(super) fn pack(&mut self, plain: &[u8], out: &mut Scratch) -> Result<(), CodecError> {
         let context = self.context.get_or_insert_with(|| Box::new(Encoder::new()));
-        out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&VERSIONS);
+        out.put(&MAGIC);
+        out.put(&VERSIONS);
         for block in plain.chunks(BLOCK) {
-            let start = out.len();
-            let room = room_behind(out, 4 + raw::max_compress_len(block.len()));
+            let room = out.room(4 + raw::max_compress_len(block.len()));
             let (length, room) = room.split_first_chunk_mut::<4>().ok_or(REFUSED)?;
             let written = context.compress(block, room).map_err(|_| REFUSED)?;
             *length = u32::try_from(written).map_err(|_| REFUSED)?.to_be_bytes();
-            out.truncate(start + 4 + written);
+            out.wrote(4 + written);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 use zstd_safe::{CCtx, CParameter, DCtx, compress_bound, get_error_name};
 
 use super::guess::Guess;
-use super::{Codec, CodecError, Scratch, room_behind};
+use super::{Codec, CodecError, Scratch};
 
 const MAGIC: u32 = 0xfd2f_b528;
 const SKIPPABLE: u32 = 0x184d_2a50;
@@ -122,14 +122,13 @@ impl Packer {
         &mut self,
         level: i32,
         plain: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Scratch,
     ) -> Result<(), CodecError> {
         let context = self.context.get_or_insert_with(CCtx::create);
         context.set_parameter(CParameter::CompressionLevel(level)).map_err(refused)?;
-        let start = out.len();
-        let room = room_behind(out, compress_bound(plain.len()));
-        let written = context.compress2(room, plain).map_err(refused)?;
-        out.truncate(start + written);
+        let written =
+            context.compress2(out.room(compress_bound(plain.len())), plain).map_err(refused)?;
+        out.wrote(written);
         Ok(())
     }
 }
