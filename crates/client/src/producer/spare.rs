@@ -14,11 +14,11 @@ pub(super) struct Spares {
 }
 
 impl Spares {
-    /// For batches of such a size; idle ones take half of `buffer.memory` at most, which full ones
-    /// have taken before.
+    /// For batches of such a size; idle ones take `buffer.memory` at most, which full ones have
+    /// taken before: a buffer is only made while none is idle.
     pub(super) fn new(batch_size: usize, memory: usize) -> Self {
         let size = batch_size.max(2 << 10);
-        let count_max = memory / 2 / size;
+        let count_max = memory / size;
         Self { idle: Mutex::default(), count_max, size_max: size.saturating_mul(2) }
     }
 
@@ -77,6 +77,6 @@ mod tests {
             std::iter::from_fn(|| Some(spares.take()).filter(|it| 0 < it.capacity()))
                 .map(|it| it.capacity())
                 .collect();
-        assert_eq!(kept, [2 << 20; 4]);
+        assert_eq!(kept, [2 << 20; 8]);
     }
 }

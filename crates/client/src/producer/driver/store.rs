@@ -183,6 +183,8 @@ impl Store {
         let mut stored = self.batches.remove(&id)?;
         if let Body::Sealed { bytes, .. } =
             std::mem::replace(&mut stored.body, sealed(Bytes::new()))
+            // A packed batch is too small to gather records in.
+            && self.codec == Codec::None
         {
             spares.keep_bytes(bytes);
         }
