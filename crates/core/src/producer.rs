@@ -33,6 +33,10 @@ use request::{Ready, Request};
 pub use talk::{Answer, Down, Failure, NewBatch, Output, RequestId, Stamped, Told};
 use verdict::{Fence, Verdict, verdict};
 
+/// Requests on their way to a broker beyond which batches that are not full go on gathering. More
+/// small requests would wait for each other at the broker, and each costs it as much as a large one.
+const EAGER_MAX: usize = 2;
+
 /// What the machine needs to know from the start.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -227,7 +231,7 @@ impl Producer {
         let most = self.config.max_in_flight;
         let most = leader.map_or(most, |it| it.remembers(most));
         let waits = known.is_some_and(|it| !it.queue.is_empty() || most <= it.in_flight.len());
-        waits || leader.is_some_and(|it| it.is_full(self.config.max_in_flight))
+        waits || leader.is_some_and(|it| it.is_full(EAGER_MAX.min(self.config.max_in_flight)))
     }
 
     /// Where the partition is kept.
