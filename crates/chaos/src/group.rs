@@ -12,6 +12,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinSet;
 
 use crate::fault::Fault;
+use crate::pulse::Pulse;
 
 /// How long a member may take to leave: its own deadline, and a busy machine.
 const LEAVE: Duration = Duration::from_secs(40);
@@ -36,6 +37,7 @@ pub(crate) struct Group {
     born: u32,
     pub(crate) members: Vec<Member>,
     leaving: JoinSet<Option<String>>,
+    pulse: Pulse,
     /// What should not have happened.
     pub(crate) unmet: Vec<String>,
 }
@@ -51,10 +53,14 @@ pub(crate) struct Member {
 }
 
 impl Group {
-    pub(crate) fn new(manner: Manner, folder: &Path, notes: Arc<Notebook>) -> Self {
+    pub(crate) fn new(
+        manner: Manner,
+        folder: &Path,
+        (notes, pulse): (Arc<Notebook>, Pulse),
+    ) -> Self {
         let folder = folder.to_owned();
         let (members, leaving, unmet) = (Vec::new(), JoinSet::new(), Vec::new());
-        Self { manner, folder, notes, born: 0, members, leaving, unmet }
+        Self { manner, folder, notes, born: 0, members, leaving, pulse, unmet }
     }
 
     /// A new member joins.
@@ -87,14 +93,17 @@ impl Group {
     pub(crate) fn leave(&mut self, at: usize) {
         let mut member = self.members.swap_remove(at);
         drop(member.stdin.take());
+        let (pulse, before) = (self.pulse.clone(), self.pulse.count());
         self.leaving.spawn(async move {
             let name = &member.name;
-            match tokio::time::timeout(LEAVE, member.child.wait()).await {
+            let left = match tokio::time::timeout(LEAVE, member.child.wait()).await {
                 Ok(Ok(status)) if status.success() => None,
                 Ok(Ok(status)) => Some(format!("{name} did not leave in good order: {status}")),
                 Ok(Err(error)) => Some(format!("{name}: {error}")),
                 Err(_) => Some(format!("{name} did not leave within {LEAVE:?}")),
-            }
+            };
+            // No deadline holds while nothing runs.
+            left.filter(|_| pulse.count() == before)
         });
     }
 

@@ -13,6 +13,7 @@ mod member;
 mod nemesis;
 mod options;
 mod outcome;
+mod pulse;
 mod report;
 mod slice;
 mod stalls;

@@ -25,6 +25,8 @@ pub(crate) struct Mark {
 pub(crate) enum Done {
     /// Nothing, until then.
     Nothing { until: u64 },
+    /// The machine itself stood still, until then.
+    StoodStill { until: u64 },
     /// Leaders of these were moved.
     LeadersMoved { partitions: Vec<String> },
     /// The group's coordinator was moved.
@@ -40,7 +42,7 @@ pub(crate) enum Done {
 }
 
 /// The marks of a slice, kept in a file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Marks {
     path: PathBuf,
 }

@@ -30,7 +30,17 @@ pub(crate) async fn play(options: &MemberOptions) -> Result<bool, Fault> {
         drop(std::io::read_to_string(std::io::stdin()));
         handle.shutdown(LEAVE);
     });
-    let run = consumer.run(move |record: Record, _: Context| work.clone().handle(record)).await;
+    let is_honest = !options.dishonest;
+    let run = consumer.run(move |record: Record, _: Context| {
+        let work = work.clone().handle(record);
+        async move {
+            match is_honest {
+                true => work.await,
+                false => drop(tokio::spawn(work)),
+            }
+        }
+    });
+    let run = run.await;
     let summary = run.map_err(Fault::client("consuming"))?;
     if !summary.is_clean() {
         eprintln!("{summary:?}");

@@ -25,14 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What can be done in a storm, and how often beside the others.
 const DEEDS: [(Deed, u32); 8] = [
-    (Deed::MoveLeaders, 6),
+    (Deed::MoveLeaders, 8),
     (Deed::MoveCoordinator, 2),
-    (Deed::KillMember, 6),
-    (Deed::FreezeMember, 2),
+    (Deed::KillMember, 9),
+    (Deed::FreezeMember, 4),
     (Deed::Join, 3),
     (Deed::Leave, 3),
-    (Deed::HarmBroker, 5),
-    (Deed::HarmNetwork, 6),
+    (Deed::HarmBroker, 6),
+    (Deed::HarmNetwork, 8),
 ];
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -93,7 +93,7 @@ impl<'a> Nemesis<'a> {
             if self.group.members.len() < *MEMBERS.start() {
                 self.join()?;
             }
-            let pause = Duration::from_millis(self.rng.u64(200..3_000));
+            let pause = Duration::from_millis(self.rng.u64(200..2_500));
             sleep_until(until.min(Instant::now() + pause)).await;
         }
         Ok(())

@@ -20,7 +20,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Client::Forebay)]
     pub(crate) client: Client,
     /// The program of a member of another client.
-    #[arg(long, default_value = "bench/peers/target/release/chaos-rdkafka")]
+    #[arg(long, default_value = "bench/peers/target/peers/chaos-rdkafka")]
     pub(crate) peer: PathBuf,
     /// The seed of the first slice; the next have the next ones.
     #[arg(long, default_value_t = 1)]
@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// The longest that a handler takes, in milliseconds; a third of that in the mean.
     #[arg(long, default_value_t = 24)]
     pub(crate) slowness: u64,
+    /// Members say that a record is done before it is: to prove that this is seen.
+    #[arg(long, hide = true)]
+    pub(crate) dishonest: bool,
     /// Add up the slices in this folder instead.
     #[arg(long, value_name = "DIR")]
     pub(crate) sum: Option<PathBuf>,
@@ -119,6 +122,9 @@ pub(crate) struct MemberOptions {
     /// The longest that a handler takes, in milliseconds.
     #[arg(long)]
     pub(crate) slowness: u64,
+    /// It says that a record is done before it is.
+    #[arg(long, hide = true)]
+    pub(crate) dishonest: bool,
 }
 
 /// What the writer is told.

@@ -102,6 +102,13 @@ impl Sum {
             quantile(&self.repeated, 990),
             quantile(&self.repeated, 1000)
         );
+        if count("times the machine stood still") != 0 {
+            println!(
+                "  the machine itself stood still {} times, {} s in all: taken out of all times",
+                count("times the machine stood still"),
+                count("seconds the machine stood still")
+            );
+        }
         println!(
             "  longest stall in quiet windows {} ms; stalls in ms, and without the deed:",
             it.longest_stall / 1_000_000

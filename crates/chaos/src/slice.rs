@@ -15,6 +15,7 @@ use crate::marks::{Done, Marks};
 use crate::nemesis::Nemesis;
 use crate::options::{Client, Options, Protocol};
 use crate::outcome::{self, Outcome};
+use crate::pulse::Pulse;
 use crate::{judge, report, truth};
 
 /// What was seen on the wire, and what was done.
@@ -38,7 +39,16 @@ pub(crate) async fn all(options: &Options) -> Result<bool, Fault> {
             println!("seed {seed} was played before, its outcome is in {}", folder.display());
             continue;
         }
-        let outcome = play(options, seed, &folder).await?;
+        let outcome = match play(options, seed, &folder).await {
+            Ok(outcome) => outcome,
+            Err(fault) if options.slices == 1 => return Err(fault),
+            // It has no outcome: the next call plays it again.
+            Err(fault) => {
+                println!("seed {seed} came to no verdict: {fault}");
+                is_good = false;
+                continue;
+            }
+        };
         report::tell(&outcome);
         is_good &= outcome.is_good();
         if outcome.is_good() && !options.keep {
@@ -67,7 +77,7 @@ fn folder_of(options: &Options, seed: u64) -> Result<(PathBuf, bool), Fault> {
 }
 
 async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome, Fault> {
-    let mut rng = fastrand::Rng::with_seed(seed);
+    let (mut rng, commit) = (fastrand::Rng::with_seed(seed), outcome::commit());
     let wire = folder.join(WIRE);
     let notes = Arc::new(Notebook::open(&wire).map_err(Fault::file(&wire))?);
     let cluster = Cluster::start(options, Arc::clone(&notes)).await?;
@@ -76,7 +86,8 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome, Fa
     println!("seed {seed}: {} with {said} on Kafka {}", options.client.name(), options.kafka);
     let terms = terms(options, &manner);
     notes.note(What::Terms(terms)).map_err(Fault::io("the history"))?;
-    let group = Group::new(manner, folder, Arc::clone(&notes));
+    let pulse = Pulse::start(Arc::clone(&notes), Marks::of(folder));
+    let group = Group::new(manner, folder, (Arc::clone(&notes), pulse));
     let mut nemesis = Nemesis::new(&cluster, group, (Arc::clone(&notes), Marks::of(folder)), rng);
     let seconds = Duration::from_secs_f64(options.minutes.max(0.1) * 60.0);
     let lived = live(&cluster, &mut nemesis, (options, folder, seconds)).await;
@@ -96,7 +107,7 @@ async fn play(options: &Options, seed: u64, folder: &Path) -> Result<Outcome, Fa
         client: options.client.name().to_owned(),
         manner: said,
         seconds: seconds.as_secs(),
-        commit: outcome::commit(),
+        commit,
         machine: outcome::machine(),
         reader: reader.to_owned(),
         unmet,
@@ -122,10 +133,11 @@ fn manner(options: &Options, cluster: &Cluster, rng: &mut fastrand::Rng) -> Resu
             rng.choice(["cooperative-sticky", "range"]).unwrap_or("range")
         }
     };
-    let (program, words) = match options.client {
+    let (program, mut words) = match options.client {
         Client::Forebay => (own_program()?, vec!["member".to_owned()]),
         Client::Rdkafka => (options.peer.clone(), Vec::new()),
     };
+    words.extend(options.dishonest.then(|| "--dishonest".to_owned()));
     // A stream of rdkafka is one record after another.
     let order = if options.client == Client::Rdkafka { "partition" } else { order };
     Ok(Manner {

@@ -142,7 +142,7 @@ impl Stalls {
     fn felt(&self, mark: &Mark) -> Vec<(Price, String)> {
         let all = self.partitions.keys().cloned();
         match &mark.what {
-            Done::Nothing { .. } => Vec::new(),
+            Done::Nothing { .. } | Done::StoodStill { .. } => Vec::new(),
             Done::LeadersMoved { partitions } => {
                 partitions.iter().map(|tp| (Price::LeaderMove, tp.clone())).collect()
             }

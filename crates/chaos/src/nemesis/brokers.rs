@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_histcheck::{Notebook, What};
-use minotaur::Node;
+use minotaur::{LabError, Node};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -12,6 +12,9 @@ use tokio::time::sleep;
 use super::Nemesis;
 use crate::cluster::NODES;
 use crate::fault::Fault;
+
+/// For a broker that came back and is slow to say so.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A broker that is away for a while.
 #[derive(Debug)]
@@ -75,6 +78,14 @@ impl Nemesis<'_> {
     }
 }
 
+/// Starts it; a machine that stands still uses up the lab's patience.
+async fn back(lab: &mut minotaur::Cluster, node: Node) -> Result<(), LabError> {
+    match lab.start(node).await {
+        Err(LabError::NotReady { .. }) => lab.ready(PATIENCE).await,
+        started => started,
+    }
+}
+
 async fn go(
     lab: Arc<Mutex<minotaur::Cluster>>,
     notes: Arc<Notebook>,
@@ -89,7 +100,7 @@ async fn go(
         Way::Killed => {
             lab.kill(node).await?;
             sleep(time).await;
-            lab.start(node).await?;
+            back(&mut lab, node).await?;
         }
         Way::Frozen => {
             lab.freeze(node).await?;
