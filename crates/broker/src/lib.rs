@@ -57,6 +57,11 @@
 //! [`Cluster::truncate`] says so; a fetch is served by leaders alone; retention is applied by
 //! [`Cluster::apply_retention`] and never by itself.
 //!
+//! A group has members of one kind at a time: one by KIP-848 is refused where classic ones live, as
+//! with `group.consumer.migration.policy=disabled`, and a classic one where members by KIP-848 live,
+//! which Kafka 4 would take in. A pattern is looked up anew with every heartbeat, and offsets expire
+//! when [`Cluster::expire_offsets`] says so.
+//!
 //! All else is held against Kafka itself: more than 400 questions went to a real 4.4.0 and a real
 //! 0.11.0.3, and this broker, posing as each, gives the same answers, hang-ups included
 //! (`tests/conformance`, whose goldens the real ones write and win).
