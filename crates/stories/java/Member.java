@@ -2,7 +2,7 @@
 //
 //   java -cp … Member.java BOOTSTRAP TOPIC GROUP HOW
 //
-// HOW is "consumer" for the protocol of KIP-848, else a classic assignor's class. Prints
+// HOW is "consumer" for the protocol of KIP-848, else classic assignors' classes, apart by commas. Prints
 // "PARTITION OFFSET" for every record, commits after every poll, and leaves when its input ends.
 
 import java.time.Duration;

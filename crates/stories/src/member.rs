@@ -33,7 +33,7 @@ pub(crate) struct Member {
 pub(crate) struct Group<'a> {
     pub(crate) topic: Topic<'a>,
     pub(crate) name: &'a str,
-    /// `consumer`, or the name of a classic assignor.
+    /// `consumer`, or names of classic assignors, the best first, apart by commas.
     pub(crate) how: &'a str,
 }
 
@@ -156,7 +156,10 @@ pub(crate) async fn play(words: &[&str]) -> Result<(), Ending> {
         .heartbeat_interval(Duration::from_millis(500));
     let builder = match how {
         "consumer" => builder.group_protocol(GroupProtocol::Consumer),
-        name => builder.assignors(assignor(name)?),
+        names => {
+            let assignors = names.split(',').map(assignor).collect::<Result<Vec<_>, _>>()?;
+            builder.assignors(assignors.into_iter().flatten())
+        }
     };
     let consumer = builder.build()?;
     let handle = consumer.handle();

@@ -36,6 +36,7 @@ pub(crate) const STORIES: &[&Story] = &[
     &resume::STORY,
     &groups::SHARED,
     &groups::MIXED,
+    &groups::UPGRADED,
     &blocked::STORY,
     &slow_partition::STORY,
     &large_records::STORY,

@@ -60,17 +60,11 @@ impl Java {
     /// A member of a group, which prints what it has handled and leaves when its input ends.
     pub(crate) fn member(&self, group: Group<'_>) -> Command {
         let Group { topic, name, how } = group;
-        let how = match how {
-            "range" => "org.apache.kafka.clients.consumer.RangeAssignor",
-            "roundrobin" => "org.apache.kafka.clients.consumer.RoundRobinAssignor",
-            "sticky" => "org.apache.kafka.clients.consumer.StickyAssignor",
-            "cooperative-sticky" => "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
-            other => other,
-        };
+        let how = how.split(',').map(class_of).collect::<Vec<_>>().join(",");
         let mut command = Command::new("java");
         command.args(["-XX:TieredStopAtLevel=1", "-cp", &self.class_path]);
         command.arg(PathBuf::from(FOLDER).join("Member.java"));
-        command.args([topic.bootstrap, topic.name, name, how]);
+        command.args([topic.bootstrap, topic.name, name, &how]);
         command.stderr(std::process::Stdio::null());
         command
     }
@@ -99,6 +93,17 @@ impl Java {
         command.args(["-XX:TieredStopAtLevel=1", "-cp", &self.class_path]);
         command.arg(PathBuf::from(FOLDER).join("Exchange.java"));
         command
+    }
+}
+
+/// Java names assignors by their classes.
+fn class_of(assignor: &str) -> &str {
+    match assignor {
+        "range" => "org.apache.kafka.clients.consumer.RangeAssignor",
+        "roundrobin" => "org.apache.kafka.clients.consumer.RoundRobinAssignor",
+        "sticky" => "org.apache.kafka.clients.consumer.StickyAssignor",
+        "cooperative-sticky" => "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+        other => other,
     }
 }
 

@@ -2,6 +2,8 @@
 //! librdkafka's: nothing is lost, and nothing is repeated but what a kill explains.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::member::{Group, Member, Place, all_handled};
@@ -21,6 +23,13 @@ pub(crate) const MIXED: Story = Story {
     name: "members-of-all-clients",
     promise: "our members share a group with Java's and librdkafka's, whichever assignor they agree on",
     tell: |stage| Box::pin(mix(stage)),
+};
+
+pub(crate) const UPGRADED: Story = Story {
+    name: "eager-to-cooperative",
+    promise: "a group changes from eager to cooperative rebalancing by two rolling restarts, and \
+              repeats nothing",
+    tell: |stage| Box::pin(upgrade(stage)),
 };
 
 const PARTITIONS: i32 = 6;
@@ -173,4 +182,99 @@ async fn mix_by(stage: &Stage, java: &peer::Java, how: &str) -> Result<(), Endin
         format!("{} records came again to ours or Java's", again.len())
     })?;
     ours.leave().await.map(drop)
+}
+
+/// Two of ours and one of Java's.
+struct Mixed {
+    ours: Member,
+    java: Member,
+    third: Member,
+}
+
+impl Mixed {
+    fn all(&self) -> [&Member; 3] {
+        [&self.ours, &self.java, &self.third]
+    }
+
+    /// Waits until each has handled something, and so has partitions.
+    async fn share(&self) -> Result<(), Ending> {
+        let by = tokio::time::Instant::now() + PATIENCE;
+        while self.all().iter().any(|member| member.handled().is_empty()) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let waits = || format!("{:?}", self.all().map(|it| it.handled().len()));
+            expect((tokio::time::Instant::now() < by).into(), || {
+                format!("ours, Java's and a third did not share: they handled {}", waits())
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Records that are written without pause while members come and go.
+struct Load {
+    is_over: Arc<AtomicBool>,
+    writer: tokio::task::JoinHandle<Result<BTreeSet<Place>, Ending>>,
+}
+
+impl Load {
+    fn start(topic: Topic<'_>) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&is_over);
+        let (bootstrap, name) = (topic.bootstrap.to_owned(), topic.name.to_owned());
+        let writer = tokio::spawn(async move {
+            let topic = Topic { bootstrap: &bootstrap, name: &name };
+            let mut places = BTreeSet::new();
+            while !stop.load(Ordering::Relaxed) {
+                write(topic, 60, &mut places).await?;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Ok(places)
+        });
+        Self { is_over, writer }
+    }
+
+    /// Stops writing; says what was written.
+    async fn end(self) -> Result<BTreeSet<Place>, Ending> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.writer.await.map_err(|fault| Ending::Broken(fault.to_string()))?
+    }
+}
+
+/// Each member restarts twice: first with both assignors, then without the old one.
+async fn upgrade(stage: &Stage) -> Result<(), Ending> {
+    let java = peer::java(stage).await?;
+    let name = stage.topic("upgrade", PARTITIONS).await?;
+    let topic = Topic { bootstrap: stage.bootstrap(), name: &name };
+    let group_name = stage.name("group");
+    let group = |how| Group { topic, name: &group_name, how };
+    let load = Load::start(topic);
+    let old = group("range");
+    let mut mixed = Mixed {
+        ours: Member::ours(old, Duration::ZERO)?,
+        java: Member::start(java.member(old))?,
+        third: Member::ours(old, Duration::ZERO)?,
+    };
+    mixed.share().await?;
+    let mut before = Vec::new();
+    for how in ["cooperative-sticky,range", "cooperative-sticky"] {
+        let new = group(how);
+        before.extend(mixed.ours.leave().await?);
+        mixed.ours = Member::ours(new, Duration::ZERO)?;
+        mixed.share().await?;
+        before.extend(mixed.java.leave().await?);
+        mixed.java = Member::start(java.member(new))?;
+        mixed.share().await?;
+        before.extend(mixed.third.leave().await?);
+        mixed.third = Member::ours(new, Duration::ZERO)?;
+        mixed.share().await?;
+    }
+    let places = load.end().await?;
+    all_handled(&places, &before, &mixed.all(), PATIENCE).await?;
+    let again = repeated(&before, &mixed.all());
+    expect(again.is_empty().into(), || {
+        format!("the upgrade repeated {} records: {:?}", again.len(), again.first())
+    })?;
+    before.extend(mixed.java.leave().await?);
+    mixed.third.leave().await?;
+    mixed.ours.leave().await.map(drop)
 }
