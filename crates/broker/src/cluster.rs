@@ -422,6 +422,7 @@ pub(crate) fn spoil(effects: &[Effect], answer: Answer) -> (Vec<Answer>, Then) {
             | Effect::Throttle(_)
             | Effect::Body(_)
             | Effect::Lies(_)
+            | Effect::LeaveOut
             | Effect::WrongCorrelationId => {}
         }
     }

@@ -39,6 +39,8 @@ pub enum Effect {
     /// leaders that cannot be, error codes at every level. The number is a seed; the same request
     /// on the same connection is answered with the same lies.
     Lies(u64),
+    /// The answer says nothing of the last partition of each topic. Of `OffsetFetch` only.
+    LeaveOut,
 }
 
 /// One line of the script: with the next request that fits, this goes wrong.
@@ -176,7 +178,8 @@ impl Mischief {
             | Effect::WrongCorrelationId
             | Effect::Garbage(_)
             | Effect::Body(_)
-            | Effect::Lies(_) => self.to_answer.push(effect.clone()),
+            | Effect::Lies(_)
+            | Effect::LeaveOut => self.to_answer.push(effect.clone()),
         }
     }
 }

@@ -17,6 +17,7 @@ use forebay_protocol::wire::Str;
 use crate::cluster::Cluster;
 use crate::code::ErrorCode;
 use crate::connection::Call;
+use crate::fault::Effect;
 use crate::topic::TopicRef;
 
 /// A topic as a request names it, with the partitions in question.
@@ -152,7 +153,10 @@ fn answers(cluster: &mut Cluster, call: &Call, mut asked: Asked<'_>) -> (Vec<Ans
             ErrorCode::NONE => partition(cluster, call, &asked, (&place, index)),
             error => nothing(index, error),
         };
-        let partitions = partitions.into_iter().map(one).collect();
+        let mut partitions: Vec<_> = partitions.into_iter().map(one).collect();
+        if call.mischief.to_answer.contains(&Effect::LeaveOut) {
+            partitions.pop();
+        }
         answers.push((place, partitions));
     }
     (answers, error)
