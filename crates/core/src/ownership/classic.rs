@@ -109,6 +109,8 @@ pub struct Classic {
     /// Being given up.
     releasing: BTreeSet<TopicPartition>,
     wants_join: bool,
+    /// When to ask again to join: the coordinator speaks of a generation that we know nothing of.
+    ask_again: Option<Instant>,
     /// What the plan that we made was made from: when it changes, a new one is due.
     plan_of: Option<BTreeMap<TopicName, i32>>,
     pulse: Pulse,
@@ -134,6 +136,7 @@ impl Classic {
             had: BTreeSet::new(),
             releasing: BTreeSet::new(),
             wants_join: false,
+            ask_again: None,
             plan_of: None,
             pulse: Pulse::default(),
             stamps: 0,
@@ -192,8 +195,8 @@ impl Classic {
     /// A commit sent as `by` was answered with an error about the membership.
     pub fn handle_disowned(&mut self, now: Instant, by: &Identity, code: i16) {
         let is_current = self.generation == by.generation && self.member == by.member;
-        if is_current && matches!(self.state, State::Stable) {
-            self.judge(now, code);
+        if is_current {
+            self.judge_by_state(now, code);
         }
     }
 
@@ -228,12 +231,9 @@ impl Classic {
         let own = match &self.state {
             State::Waiting { until } => self.knows_cluster().then_some(*until),
             State::Planning { by, .. } => Some(*by),
+            State::Joining { .. } => self.ask_again,
             State::Stable if !self.wants_join => self.next_gone(),
-            State::Joining { .. }
-            | State::Syncing { .. }
-            | State::Stable
-            | State::Leaving { .. }
-            | State::Over => None,
+            State::Syncing { .. } | State::Stable | State::Leaving { .. } | State::Over => None,
         };
         own.into_iter().chain(self.pulse.due).min()
     }
@@ -257,6 +257,10 @@ impl Classic {
     fn advance(&mut self, now: Instant) {
         if let State::Waiting { until } = self.state
             && until <= now
+        {
+            self.join(now);
+        }
+        if matches!(self.state, State::Joining { .. }) && self.ask_again.is_some_and(|at| at <= now)
         {
             self.join(now);
         }
@@ -346,23 +350,29 @@ impl Classic {
             Answer::Beat(code @ code::REBALANCE_IN_PROGRESS) => {
                 // The coordinator counts it as a sign of life.
                 self.valid_from(sent);
-                self.judge_if_stable(now, code);
+                self.judge_by_state(now, code);
             }
-            Answer::Beat(code) => self.judge_if_stable(now, code),
+            Answer::Beat(code) => self.judge_by_state(now, code),
             Answer::Joined(_)
             | Answer::Synced(_)
             | Answer::Beaten(_)
             | Answer::Left
             | Answer::Unreachable => {
-                self.judge_if_stable(now, code::COORDINATOR_NOT_AVAILABLE);
+                self.judge_by_state(now, code::COORDINATOR_NOT_AVAILABLE);
             }
         }
     }
 
-    /// While we join or sync, the answer to that says all there is to say.
-    fn judge_if_stable(&mut self, now: Instant, code: i16) {
-        if matches!(self.state, State::Stable) {
-            self.judge(now, code);
+    /// While we join or sync, the answer to that says all there is to say; unless it does not come.
+    fn judge_by_state(&mut self, now: Instant, code: i16) {
+        match self.state {
+            State::Stable => self.judge(now, code),
+            State::Joining { .. } => self.doubt_join(now, code),
+            State::Waiting { .. }
+            | State::Planning { .. }
+            | State::Syncing { .. }
+            | State::Leaving { .. }
+            | State::Over => {}
         }
     }
 

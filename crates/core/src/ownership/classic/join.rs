@@ -15,6 +15,8 @@ use crate::time::Instant;
 
 /// How long a leader waits to hear of topics that other members want: less than any session.
 const LOOK_FOR_TOPICS: Duration = Duration::from_secs(2);
+/// How long after the coordinator spoke of a later generation the word about it may take.
+const ANSWER_COMES: Duration = Duration::from_millis(500);
 /// The newest version of assignments.
 const ASSIGNMENT_VERSION: i16 = VERSION;
 
@@ -26,6 +28,7 @@ impl Classic {
             return;
         }
         self.wants_join = false;
+        self.ask_again = None;
         self.plan_of = None;
         self.topics = self.config.wish.topics(&self.metadata);
         // Who has nothing need not beat: the coordinator keeps alive whose answer it owes.
@@ -41,6 +44,19 @@ impl Classic {
         });
         let stamp = self.ask(request);
         self.state = State::Joining { stamp };
+    }
+
+    /// A commit or a heartbeat was refused while we wait to hear of the next generation. The answer
+    /// may be about to come; else it is lost, and until the session is over all that is done would
+    /// be done for nothing. To ask a second time as the same member changes nothing.
+    pub(super) fn doubt_join(&mut self, now: Instant, code: i16) {
+        match code {
+            code::ILLEGAL_GENERATION => {
+                self.ask_again.get_or_insert_with(|| now.after(ANSWER_COMES));
+            }
+            code::UNKNOWN_MEMBER_ID | code::FENCED_INSTANCE_ID => self.judge(now, code),
+            _ => {}
+        }
     }
 
     fn protocols(&self) -> Vec<(Arc<str>, Bytes)> {

@@ -192,6 +192,26 @@ fn who_joins_with_partitions_goes_on_beating() {
 }
 
 #[test]
+fn a_join_whose_answer_is_lost_is_asked_again_when_a_commit_is_refused() {
+    let mut talk = Talk::stable(CooperativeSticky, &[0]);
+    talk.beat(code::REBALANCE_IN_PROGRESS);
+    let (lost, _) = talk.asked.take().unwrap();
+    let by = talk.member.identity().unwrap();
+    talk.member.handle_disowned(talk.now, &by, code::ILLEGAL_GENERATION);
+    talk.hear();
+    assert!(!talk.joins(), "the answer may be about to come");
+    talk.sleep(500);
+    assert_eq!(talk.subscription().owned, [tp(0)]);
+    // What comes late after all is of a question that counts no more.
+    let late = Joined { generation: 2, member: "me".into(), ..Joined::default() };
+    talk.member.handle_answer(talk.now, talk.now, lost, Answer::Joined(late));
+    talk.joined(2, "other", Vec::new());
+    talk.synced([0]);
+    assert_eq!(talk.member.identity().map(|it| it.generation), Some(2));
+    assert!(!talk.said.iter().any(|it| matches!(it, Output::Lost { .. })), "{:?}", talk.said);
+}
+
+#[test]
 fn whoever_says_that_we_are_no_member_takes_everything_at_once() {
     for code in [code::UNKNOWN_MEMBER_ID, code::ILLEGAL_GENERATION] {
         let mut talk = Talk::stable(Range, &[0, 1]);
