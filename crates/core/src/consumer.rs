@@ -369,11 +369,12 @@ impl Consumer {
         if let Source::Reset { from } = source {
             let event = Event::OffsetReset { tp: tp.clone(), from, to: entry.position };
             self.outputs.push_back(Output::Event(event));
-            self.commit.handle_seek(tp);
+            if entry.position < from {
+                self.commit.handle_seek(tp);
+            }
         }
-        partition.frontier = Some(entry.position);
         let (position, position_epoch) = (entry.position, entry.epoch);
-        let order = Order::Seek { tp: tp.clone(), gain, position, position_epoch };
+        let order = Order::Reset { tp: tp.clone(), gain, position, position_epoch };
         self.outputs.push_back(Output::Order(order));
     }
 

@@ -56,14 +56,27 @@ pub enum Order {
     },
     /// Addresses of all brokers known now; replaces what was said before.
     Brokers(Arc<[(BrokerId, Address)]>),
-    /// Continue at another place: the user's seek, or the answer to [`Report::NeedsReset`].
-    /// Queued runs are dropped, running records finish but no longer count.
+    /// Continue at another place: the user's seek. Queued runs are dropped, running records finish
+    /// but no longer count.
     Seek {
         /// The partition.
         tp: TopicPartition,
         /// Which ownership this belongs to.
         gain: Gain,
         /// The next offset to consume.
+        position: Position,
+        /// Epoch of the record before `position`.
+        position_epoch: LeaderEpoch,
+    },
+    /// The answer to [`Report::NeedsReset`]: fetching goes on here. Nobody wanted to skip what was
+    /// fetched before, so it still runs and counts; behind the place, when the log was cut, it is
+    /// dropped.
+    Reset {
+        /// The partition.
+        tp: TopicPartition,
+        /// Which ownership this belongs to.
+        gain: Gain,
+        /// The next offset to fetch.
         position: Position,
         /// Epoch of the record before `position`.
         position_epoch: LeaderEpoch,
@@ -126,7 +139,7 @@ pub enum Report {
         /// Records that were still running when the deadline passed; 0 for a clean drain.
         unfinished: u64,
     },
-    /// The position does not exist in the leader's log; fetching waits for [`Order::Seek`].
+    /// The position does not exist in the leader's log; fetching waits for [`Order::Reset`].
     NeedsReset {
         /// The partition.
         tp: TopicPartition,

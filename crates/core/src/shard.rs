@@ -273,7 +273,7 @@ impl Shard {
         Self::touch(&mut self.touched, entry, word.slot);
         self.flush_at.get_or_insert_with(|| now.after(self.config.flush_every));
         if let Done::Ended { why, .. } = word.done {
-            self.ended(word.slot, why);
+            self.ended(now, word.slot, why);
         }
         self.hand_out(now, word.slot);
         self.settle(now, word.slot);
@@ -290,7 +290,7 @@ impl Shard {
     }
 
     /// A job ended before its last record.
-    fn ended(&mut self, slot: Slot, why: Ended) {
+    fn ended(&mut self, now: Instant, slot: Slot, why: Ended) {
         let Some(entry) = self.slots.entry(slot) else { return };
         match why {
             Ended::Released => {}
@@ -301,9 +301,7 @@ impl Shard {
                 if is_second {
                     self.stop(slot, Fault::Corrupt { base, last, reason });
                 } else {
-                    entry.phase = Phase::Rewinding;
-                    self.reservoir.clear(slot);
-                    self.outputs.push_back(Output::Draining(slot));
+                    self.rewind(now, slot, None);
                 }
             }
         }
@@ -336,7 +334,9 @@ impl Shard {
             }
             Phase::Rewinding => {
                 let frontier = entry.tracker.frontier();
-                self.restart(slot, frontier);
+                let most = entry.rewind_to.take();
+                let cut = most.filter(|most| most.position < frontier.position);
+                self.restart(slot, cut.unwrap_or(frontier));
             }
         }
     }

@@ -202,7 +202,7 @@ impl ControlHandle {
 ///   leader when there is one, later ones come as `Leader`.
 /// * A report `LeaderStale` with `tried` is always followed by a `Leader`, the same one too, once
 ///   the cluster was looked at again.
-/// * After a report `NeedsReset` the partition gets `Seek`, or nothing until its `Drain` when it
+/// * After a report `NeedsReset` the partition gets `Reset`, or nothing until its `Drain` when it
 ///   cannot go on.
 /// * After `Stopped` it gets `Drain` at the end like any other; it must answer `Drained` at once.
 /// * A dropped order link (this side ended early) means: stop everything, commit nothing.

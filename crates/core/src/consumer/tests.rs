@@ -324,7 +324,7 @@ fn a_reset_goes_on_elsewhere_and_may_commit_lower() {
         .any(|output| matches!(output, Output::Event(Event::OffsetReset { to: Position(30), .. })));
     let sought = said
         .iter()
-        .any(|output| matches!(output, Output::Order(Order::Seek { position: Position(30), .. })));
+        .any(|output| matches!(output, Output::Order(Order::Reset { position: Position(30), .. })));
     assert!(reset && sought, "{said:?}");
     talk.frontier(0, 31);
     talk.sleep(at(600));

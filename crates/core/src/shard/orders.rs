@@ -1,5 +1,6 @@
 //! What each order of the control plane does to the slots.
 
+use bytes::Bytes;
 use forebay_protocol::types::{LeaderEpoch, Position, TopicPartition, Uuid};
 
 use super::Shard;
@@ -9,7 +10,7 @@ use crate::fence::{Fence, Gain, Start};
 use crate::fetch::cursor::Cursor;
 use crate::offsets::tracker::Frontier;
 use crate::orders::{Leader, Order};
-use crate::run::Watermarks;
+use crate::run::{BatchRun, Watermarks};
 use crate::slot::Slot;
 use crate::time::Instant;
 
@@ -36,6 +37,10 @@ impl Shard {
             Order::Seek { tp, gain, position, position_epoch } => {
                 let at = Frontier { position, epoch: position_epoch };
                 self.seek(&tp, gain, at);
+            }
+            Order::Reset { tp, gain, position, position_epoch } => {
+                let at = Frontier { position, epoch: position_epoch };
+                self.reset(now, &tp, gain, at);
             }
             Order::Pause { tp } => self.pause(&tp),
             Order::Resume { tp } => self.resume(now, &tp),
@@ -106,6 +111,50 @@ impl Shard {
         }
         entry.phase = Phase::Running;
         self.restart(slot, at);
+    }
+
+    /// Fetching goes on elsewhere. What was fetched before the place is still worked on; when the
+    /// place lies behind it, all of it has to end first, and it goes on where both agree.
+    fn reset(&mut self, now: Instant, tp: &TopicPartition, gain: Gain, at: Frontier) {
+        let Some((slot, entry)) = self.slots.current(tp, gain) else { return };
+        let Place::Resting { cursor, until: until @ Until::Seek } = &mut entry.place else {
+            return;
+        };
+        if at.position < cursor.position {
+            return self.rewind(now, slot, Some(at));
+        }
+        let (from, fence, watermarks) = (cursor.position, cursor.fence, cursor.watermarks);
+        (cursor.position, cursor.position_epoch) = (at.position, at.epoch);
+        *until = Until::Leader;
+        let leader = entry.leader;
+        let gap = BatchRun {
+            slot,
+            fence,
+            from,
+            next: at.position,
+            epoch: at.epoch,
+            bytes: Bytes::new(),
+            watermarks,
+            count: Some(0),
+        };
+        // In line behind what was fetched before.
+        self.reservoir.push(now, gap);
+        self.hand_out(now, slot);
+        self.lend(slot, leader);
+    }
+
+    /// Nothing more of what was fetched starts; when what runs has ended it goes on at the
+    /// frontier, or at `most` when that lies before it.
+    pub(super) fn rewind(&mut self, now: Instant, slot: Slot, most: Option<Frontier>) {
+        let Some(entry) = self.slots.entry(slot) else { return };
+        if !matches!(entry.phase, Phase::Running | Phase::Rewinding) {
+            return;
+        }
+        entry.phase = Phase::Rewinding;
+        entry.rewind_to = most.or(entry.rewind_to);
+        self.reservoir.clear(slot);
+        self.outputs.push_back(Output::Draining(slot));
+        self.settle(now, slot);
     }
 
     /// What is buffered is kept; the reservoir fills up to its share and then holds the lane back.

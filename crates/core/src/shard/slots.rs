@@ -38,6 +38,8 @@ pub struct Entry {
     /// What its leader told last.
     pub watermarks: Watermarks,
     /// Where a batch failed its checksum last; a second time at the same place is final.
+    /// Where it goes on at the latest when it has rewound: the log was cut there.
+    pub rewind_to: Option<Frontier>,
     pub bad_batch_at: Option<i64>,
 }
 
@@ -201,6 +203,7 @@ impl Entry {
             worker,
             watermarks: Watermarks::default(),
             bad_batch_at: None,
+            rewind_to: None,
         }
     }
 }

@@ -245,6 +245,56 @@ fn a_bad_batch_is_fetched_again_once_and_then_stops_its_partition() {
     assert!(lent(&outputs(&mut shard)).is_empty(), "it stays stopped");
 }
 
+/// A shard of which ten records are at work and whose cursor, behind them, needs a reset to `to`.
+fn reset_to(to: i64) -> (Shard, Job) {
+    let (mut shard, mut cursor) = with_one();
+    shard.handle_arrived(NOW, BROKER, vec![run(&cursor, 10)]);
+    let job = jobs(outputs(&mut shard)).remove(0);
+    cursor.position = job.run.next;
+    let cause = ResetCause::OutOfRange { log_start: Offset(to), high_watermark: Offset(to) };
+    shard.handle_returned(cursor, Returned::NeedsReset(cause));
+    outputs(&mut shard);
+    let (position, position_epoch) = (Position(to), LeaderEpoch(2));
+    let reset = Order::Reset { tp: tp(0), gain: Gain(1), position, position_epoch };
+    shard.handle_order(NOW, reset);
+    (shard, job)
+}
+
+#[test]
+fn what_was_fetched_before_a_reset_still_runs_and_counts() {
+    for to in [10, 40] {
+        let (mut shard, job) = reset_to(to);
+        let again = lent(&outputs(&mut shard)).remove(0);
+        assert_eq!((again.position, again.fence), (Position(to), job.run.fence));
+        shard.handle_progress(NOW, vec![word(&job, Done::UpTo(Position(4)))]);
+        shard.handle_timeout(NOW.after(Duration::from_secs(1)));
+        let told = reports(outputs(&mut shard)).pop().unwrap();
+        assert!(matches!(told, Report::Frontier { position: Position(4), .. }), "{told:?}");
+
+        shard.handle_progress(NOW, vec![word(&job, Done::All)]);
+        shard.handle_timeout(NOW.after(Duration::from_secs(2)));
+
+        let told = reports(outputs(&mut shard)).pop().unwrap();
+        let Report::Frontier { position, .. } = told else { panic!("{told:?}") };
+        assert_eq!(position, Position(to), "the gap needs no work");
+    }
+}
+
+#[test]
+fn a_log_that_was_cut_behind_running_work_is_read_again_when_that_has_ended() {
+    for (done, expected) in [(10, 5), (3, 3)] {
+        let (mut shard, job) = reset_to(5);
+        let said = outputs(&mut shard);
+        assert!(said.iter().any(|output| matches!(output, Output::Draining(_))));
+        assert!(lent(&said).is_empty(), "not while a record runs");
+        let ended = Done::Ended { at: Position(done), why: Ended::Released };
+        shard.handle_progress(NOW, vec![word(&job, ended)]);
+        let again = lent(&outputs(&mut shard)).remove(0);
+        assert_eq!(again.position, Position(expected));
+        assert!(job.run.fence < again.fence);
+    }
+}
+
 #[test]
 fn a_lost_partition_is_forgotten_at_once_and_reports_nothing() {
     let (mut shard, cursor) = with_one();

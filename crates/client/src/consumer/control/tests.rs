@@ -105,6 +105,7 @@ impl Shard {
             }
             Order::Brokers(_)
             | Order::Seek { .. }
+            | Order::Reset { .. }
             | Order::Pause { .. }
             | Order::Resume { .. }
             | Order::Lost { .. } => {}
@@ -347,7 +348,7 @@ async fn a_position_that_is_gone_is_looked_up_and_sought() {
         },
     });
     loop {
-        if let Order::Seek { position, .. } = shard.obey_one().await {
+        if let Order::Reset { position, .. } = shard.obey_one().await {
             assert_eq!(position, Position(0));
             return;
         }
