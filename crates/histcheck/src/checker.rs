@@ -26,6 +26,8 @@ pub struct Checker {
     members: BTreeMap<String, Member>,
     keys: BTreeMap<u64, Written>,
     failed: BTreeSet<(u64, u64)>,
+    /// Resets to where retention has cut.
+    resets_expected: u64,
     faults: u64,
     fault_ended: Option<u64>,
     quiet_since: Option<u64>,
@@ -66,7 +68,15 @@ impl Checker {
             What::Draining { .. } => {}
             What::Released { member, tp } => self.released(member, tp),
             What::Lost { member, tp, cause } => self.lost(member, tp, cause),
-            What::Reset { .. } => self.report.figures.resets += 1,
+            What::Reset { tp, to, .. } => self.reset(tp, *to),
+            What::Sought { member, tp, to } => {
+                let cause = format!("{member} was told to go back");
+                self.partition(tp).seek(member, *to, cause);
+            }
+            What::Trimmed { tp, before } => self.partition(tp).trim(*before),
+            What::Held { member, bytes, most } => {
+                work::b10_within_budget(member, (*bytes, *most), &mut self.report);
+            }
             What::Killed { member } => self.killed(member),
             What::Paused { member } => self.paused(member),
             What::Resumed { member } => self.member(member).is_paused = false,
@@ -89,7 +99,8 @@ impl Checker {
                 self.report.refuse("the history ends without telling what is committed");
             }
         }
-        work::b7_resets_are_expected(&self.terms, &mut self.report);
+        let expected = self.terms.resets.saturating_add(self.resets_expected);
+        work::b7_resets_are_expected(expected, &mut self.report);
         self.report.conclude(needs)
     }
 
@@ -143,6 +154,7 @@ impl Checker {
         let partition = self.partitions.entry(tp.to_owned()).or_default();
         log::a5_one_value(tp, partition, seen, &mut self.report);
         partition.cells.at(seen.offset).set(Mark::Started);
+        partition.notice_seek(member, seen.offset);
         let who = Who { member, tp };
         let reaction = self.report.at.saturating_sub(millis(self.terms.reaction_ms));
         if self.terms.reaction_ms == 0 || !partition.just_lost(member, reaction) {
@@ -238,7 +250,12 @@ impl Checker {
     fn unclean(&mut self, tp: &str, cause: String, reason: Reason) {
         self.report.figures.unclean_losses += 1;
         let at = self.report.at;
-        self.partition(tp).lose(cause, reason, at);
+        // A fault that goes on, or has just ended, may have kept every commit back.
+        let is_felt = self.faults != 0 || self.fault_ended.is_some_and(|ended| {
+            at < ended.saturating_add(millis(self.terms.repeats_ms))
+        });
+        let commits_until = (!is_felt).then_some(at);
+        self.partition(tp).lose(cause, reason, (at, commits_until));
     }
 
     fn killed(&mut self, member: &str) {
@@ -258,6 +275,13 @@ impl Checker {
     fn paused(&mut self, member: &str) {
         self.report.figures.pauses += 1;
         self.member(member).is_paused = true;
+    }
+
+    /// A reset to where retention has cut is what is to happen then.
+    fn reset(&mut self, tp: &str, to: i64) {
+        self.report.figures.resets += 1;
+        let is_expected = self.partition(tp).trims.contains(&to);
+        self.resets_expected += u64::from(is_expected);
     }
 
     const fn fault_begins(&mut self) {

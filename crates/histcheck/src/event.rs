@@ -47,7 +47,14 @@ pub enum What {
     Released { member: String, tp: String },
     /// The member learned that it is no longer its own.
     Lost { member: String, tp: String, cause: String },
-    /// A position was chosen by the reset policy.
+    /// The user of a member moves it back to this offset: what comes after it is done again. Noted
+    /// before the client hears of it, and again when it has.
+    Sought { member: String, tp: String, to: i64 },
+    /// Retention deleted the records before this offset; who stands before it goes on there.
+    Trimmed { tp: String, before: i64 },
+    /// So much memory the member held at most until now, and what it may hold, in bytes.
+    Held { member: String, bytes: u64, most: u64 },
+    /// A position that no longer existed was replaced.
     Reset { member: String, tp: String, to: i64, cause: String },
     /// A process was killed: nothing that it held was given back.
     Killed { member: String },
@@ -84,10 +91,13 @@ pub struct Terms {
     pub reaction_ms: u64,
     /// What handlers were promised. Default [`Order::Key`].
     pub order: Order,
-    /// How many resets are to happen. Default none.
+    /// How many resets are to happen beside those to where retention has cut. Default none.
     pub resets: u64,
     /// How many records one unclean loss may repeat. 0: not judged.
     pub repeats: u64,
+    /// How long before an unclean loss work that it repeats may have been done, in milliseconds:
+    /// what is older was to be committed, unless there was a fault. 0: not judged.
+    pub repeats_ms: u64,
 }
 
 impl Default for Terms {
@@ -101,6 +111,7 @@ impl Default for Terms {
             order,
             resets: 0,
             repeats: 0,
+            repeats_ms: 0,
         }
     }
 }

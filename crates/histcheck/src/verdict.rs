@@ -39,11 +39,13 @@ pub enum Rule {
     B8,
     /// At rest all is done and committed.
     B9,
+    /// A member holds no more memory than it may.
+    B10,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::A1,
         Self::A2,
         Self::A3,
@@ -59,6 +61,7 @@ impl Rule {
         Self::B7,
         Self::B8,
         Self::B9,
+        Self::B10,
     ];
 }
 
@@ -119,6 +122,8 @@ pub struct Figures {
     pub regressions: u64,
     /// Positions reset.
     pub resets: u64,
+    /// The most memory that a member held, in bytes.
+    pub held_most: u64,
     /// The longest that a partition with backlog stood still in a quiet time, in nanoseconds.
     pub longest_stall: u64,
 }

@@ -1,8 +1,8 @@
 //! What is known of one partition while its history is heard?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cells::{Cells, Mark};
+use crate::cells::{Cell, Cells, Mark};
 use crate::rules::log::Seen;
 
 /// A partition.
@@ -23,6 +23,10 @@ pub(crate) struct Partition {
     running: BTreeMap<(String, i64), Run>,
     /// The last record of each key that began under the present owner.
     pub(crate) begun: BTreeMap<u64, u64>,
+    /// Behind the last record that began under the present owner.
+    begun_end: i64,
+    /// The present owner was told to go back, and what it begins is still of the time before.
+    is_seeking: bool,
     /// Commits that left and were higher than all before.
     pub(crate) claims: Vec<Claim>,
     /// Commits without an answer: by member and number.
@@ -33,6 +37,8 @@ pub(crate) struct Partition {
     pub(crate) backlog: u64,
     /// Since when that has not shrunk, while there is some.
     pub(crate) waits_since: u64,
+    /// Where retention has cut.
+    pub(crate) trims: BTreeSet<i64>,
     /// What is committed in the end, and where the log ends.
     pub(crate) finally: Option<(i64, i64)>,
 }
@@ -52,6 +58,8 @@ pub(crate) struct Loss {
     pub(crate) cause: String,
     /// Offsets from here on may be done again because of it; `None`: it explains nothing.
     pub(crate) repeats_from: Option<i64>,
+    /// Until then commits could be stored, and nothing was in their way; `None`: not to be judged.
+    pub(crate) commits_until: Option<u64>,
     pub(crate) repeated: u64,
 }
 
@@ -62,6 +70,8 @@ pub(crate) struct Run {
     pub(crate) seq: u64,
     /// How many unclean losses there were when it began.
     pub(crate) life: u32,
+    /// It began before its owner was told to go back.
+    pub(crate) is_of_past: bool,
 }
 
 /// A commit that covered more than any before.
@@ -90,6 +100,7 @@ impl Partition {
             return false;
         }
         self.begun.clear();
+        (self.begun_end, self.is_seeking) = (0, false);
         self.owner = Some(member.to_owned());
         self.owner_before.as_deref().is_some_and(|before| before != member)
     }
@@ -100,12 +111,47 @@ impl Partition {
     }
 
     /// The present ownership ends without being given back.
-    pub(crate) fn lose(&mut self, cause: String, reason: Reason, at: u64) {
+    pub(crate) fn lose(
+        &mut self,
+        cause: String,
+        reason: Reason,
+        (at, commits_until): (u64, Option<u64>),
+    ) {
         self.loser = self.owner.clone().map(|owner| (owner, at));
         let is_grounded = reason == Reason::Outside;
         let repeats_from = is_grounded.then(|| self.stored.unwrap_or(i64::MIN));
-        self.losses.push(Loss { cause, repeats_from, repeated: 0 });
+        self.losses.push(Loss { cause, repeats_from, commits_until, repeated: 0 });
         self.leave();
+    }
+
+    /// The owner's user wants everything from `to` on again; commits may fall to there.
+    pub(crate) fn seek(&mut self, member: &str, to: i64, cause: String) {
+        if self.owner.as_deref() != Some(member) {
+            return;
+        }
+        self.losses.push(Loss {
+            cause,
+            repeats_from: Some(to),
+            commits_until: None,
+            repeated: 0,
+        });
+        self.is_seeking = true;
+        self.stored = self.stored.map(|stored| stored.min(to));
+        for sent in self.in_flight.values_mut() {
+            sent.offset = sent.offset.min(to);
+        }
+    }
+
+    /// The first record that begins again shows that the owner has gone back. What still runs of
+    /// the time before is in nobody's way.
+    pub(crate) fn notice_seek(&mut self, member: &str, offset: i64) {
+        let is_owner = self.owner.as_deref() == Some(member);
+        if is_owner && self.is_seeking && offset < self.begun_end {
+            self.is_seeking = false;
+            self.begun.clear();
+            self.begun_end = 0;
+            self.running.values_mut().for_each(|run| run.is_of_past = true);
+        }
     }
 
     /// Whether this member lost it so shortly before that it may not have heard.
@@ -123,10 +169,12 @@ impl Partition {
 impl Partition {
     pub(crate) fn begin_run(&mut self, member: &str, seen: Seen) {
         // What a loser still starts belongs to the time before.
-        let is_late = self.owner.as_deref() != Some(member) && self.just_lost(member, 0);
+        let is_owner = self.owner.as_deref() == Some(member);
+        let is_late = if is_owner { self.is_seeking } else { self.just_lost(member, 0) };
         let life = self.losses.len().saturating_sub(usize::from(is_late));
         let life = u32::try_from(life).unwrap_or(u32::MAX);
-        let run = Run { key: seen.key, seq: seen.seq, life };
+        let run = Run { key: seen.key, seq: seen.seq, life, is_of_past: false };
+        self.begun_end = self.begun_end.max(seen.offset.saturating_add(1));
         self.running.insert((member.to_owned(), seen.offset), run);
         self.begun.insert(seen.key, seen.seq);
     }
@@ -156,7 +204,7 @@ impl Partition {
     /// An offset at which a handler of this member works on this key.
     pub(crate) fn at_work_on(&self, member: &str, key: u64) -> Option<i64> {
         let mut runs = self.running.iter();
-        let run = runs.find(|((name, _), run)| name == member && run.key == key);
+        let run = runs.find(|((name, _), run)| name == member && run.key == key && !run.is_of_past);
         run.map(|((_, offset), _)| *offset)
     }
 }
@@ -167,6 +215,7 @@ impl Partition {
         let cell = self.cells.at(offset);
         let is_new = !cell.is_done() && !cell.has(Mark::Acked);
         cell.set(Mark::Acked);
+        let is_new = is_new && !self.is_trimmed(offset);
         if is_new && self.backlog == 0 {
             self.waits_since = at;
         }
@@ -181,10 +230,23 @@ impl Partition {
         if cell.is_done() {
             return;
         }
-        cell.done_at = event;
-        if cell.has(Mark::Acked) {
+        (cell.done_at, cell.done_time) = (event, at);
+        if cell.has(Mark::Acked) && !self.is_trimmed(offset) {
             self.backlog = self.backlog.saturating_sub(1);
         }
+    }
+
+    /// Records before this are deleted: nobody has to do them.
+    pub(crate) fn trim(&mut self, before: i64) {
+        self.trims.insert(before);
+        let open = |cell: &Cell| cell.has(Mark::Acked) && !cell.is_done();
+        let left = self.cells.iter().filter(|(offset, cell)| before <= *offset && open(cell));
+        self.backlog = left.count() as u64;
+    }
+
+    /// Whether retention has deleted it.
+    pub(crate) fn is_trimmed(&self, offset: i64) -> bool {
+        self.trims.last().is_some_and(|before| offset < *before)
     }
 
     /// The first commit that covered this offset.

@@ -44,7 +44,8 @@ pub(crate) fn a1_value_is_there(
 /// A1, the place: at every offset that was acknowledged the log holds something.
 pub(crate) fn a1_acked_is_there(tp: &str, partition: &Partition, report: &mut Report) {
     for (offset, cell) in partition.cells.iter() {
-        if cell.has(Mark::Acked) && !cell.has(Mark::Truth) {
+        let is_there = cell.has(Mark::Truth) || partition.is_trimmed(offset);
+        if cell.has(Mark::Acked) && !is_there {
             report
                 .broke(Rule::A1, format!("{tp} holds nothing at {offset}, which was acknowledged"));
         }

@@ -85,6 +85,11 @@ pub(crate) fn b3_done_once(
         return report.broke(Rule::B3, format!("{offset} of {tp} was done again for no reason"));
     };
     loss.repeated += 1;
+    let was_to_be_stored = cell.done_time.saturating_add(millis(terms.repeats_ms));
+    if terms.repeats_ms != 0 && loss.commits_until.is_some_and(|until| was_to_be_stored < until) {
+        let text = format!("{offset} of {tp} was done again: it was to be committed by then");
+        report.broke(Rule::B3, text);
+    }
     *report.figures.explained_by.entry(loss.cause.clone()).or_default() += 1;
     if terms.repeats != 0 && loss.repeated == terms.repeats + 1 {
         let text = format!("{} repeats more than {} records of {tp}", loss.cause, terms.repeats);
@@ -189,8 +194,8 @@ pub(crate) fn b6_committed_never_falls(
 }
 
 /// B7: positions are reset as often as the terms expect.
-pub(crate) fn b7_resets_are_expected(terms: &Terms, report: &mut Report) {
-    let (found, expected) = (report.figures.resets, terms.resets);
+pub(crate) fn b7_resets_are_expected(expected: u64, report: &mut Report) {
+    let found = report.figures.resets;
     if found != expected {
         report.broke(Rule::B7, format!("{found} resets, expected {expected}"));
     }
@@ -224,4 +229,12 @@ pub(crate) fn b9_all_done_at_rest(tp: &str, partition: &Partition, report: &mut 
         None => return,
     };
     report.broke(Rule::B9, text);
+}
+
+/// B10: a member holds no more memory than it may.
+pub(crate) fn b10_within_budget(member: &str, (bytes, most): (u64, u64), report: &mut Report) {
+    report.figures.held_most = report.figures.held_most.max(bytes);
+    if most < bytes {
+        report.broke(Rule::B10, format!("{member} held {bytes} bytes, {most} at most expected"));
+    }
 }
