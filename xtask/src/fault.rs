@@ -17,6 +17,7 @@ pub(crate) enum Fault {
          bench [peers | cells]   cost beside the floor and other clients; `peers` builds those\n  \
          sim --seeds N [--from S]  groups under faults, N seeds, each twice\n  \
          sim --seed N            one seed again, with its history\n  \
+         sim --mutant NAME ...   the same with a mistake in the client, and the first seed to show it\n  \
          chaos --minutes M --protocol P  a group on real brokers under faults; `--help` tells more\n  \
          chaos --sum DIR         slices that were played, added up\n  \
          ci                      every check there is, in the order of the CI machine"

@@ -26,7 +26,7 @@ pub(crate) const MODULES: &[Layers] = &[
     Layers {
         folder: "crates/core",
         rows: &[
-            &["time", "rng", "fence", "slot", "invariant"],
+            &["time", "rng", "fence", "slot", "invariant", "mutant"],
             &["orders", "backoff"],
             &["run"],
             &["auth"],

@@ -32,6 +32,9 @@ pub use consumer::{
 };
 pub use error::{Error, ErrorKind};
 pub use forebay_core::connection::Fault as ConnectionFault;
+#[cfg(feature = "mutants")]
+#[doc(hidden)]
+pub use forebay_core::mutant;
 pub use forebay_core::orders::{Address, Fault as PartitionFault};
 pub use forebay_core::ownership::assignor;
 pub use forebay_core::work::Order;

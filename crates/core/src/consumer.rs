@@ -103,6 +103,9 @@ pub struct Consumer {
     cause: Option<Cause>,
     unfinished: u64,
     outputs: VecDeque<Output>,
+    /// Where partitions stood when they were given up: what must not be used.
+    #[cfg(feature = "mutants")]
+    stood: BTreeMap<TopicPartition, Position>,
 }
 
 impl Consumer {
@@ -133,6 +136,8 @@ impl Consumer {
             unfinished: 0,
             config,
             outputs: VecDeque::new(),
+            #[cfg(feature = "mutants")]
+            stood: BTreeMap::new(),
         };
         for tp in &fixed {
             consumer.acquire(now, tp);

@@ -25,6 +25,8 @@ pub mod connection;
 pub mod consumer;
 pub mod fence;
 pub mod fetch;
+#[doc(hidden)]
+pub mod mutant;
 pub mod offsets;
 pub mod orders;
 pub mod ownership;

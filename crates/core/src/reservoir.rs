@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::mutant::Mutant;
 use crate::run::{BatchRun, Flow};
 use crate::slot::Slot;
 use crate::time::Instant;
@@ -109,7 +110,7 @@ impl Reservoir {
         queue.bytes += bytes;
         self.bytes += bytes;
         self.arrived = self.arrived.saturating_add(bytes);
-        if queue.is_held || queue.bytes <= share {
+        if queue.is_held || queue.bytes <= share || Mutant::UnboundedQueue.lives() {
             return None;
         }
         queue.is_held = true;

@@ -17,6 +17,7 @@ use forebay_protocol::types::BrokerId;
 
 use crate::fence::Start;
 use crate::fetch::cursor::{Cursor, Returned};
+use crate::mutant::Mutant;
 use crate::offsets::tracker::{Frontier, Tracker};
 use crate::orders::{Fault, Report};
 use crate::reservoir::{self, Reservoir};
@@ -208,7 +209,7 @@ impl Shard {
 
     fn arrive(&mut self, now: Instant, from: BrokerId, run: BatchRun) {
         let slot = run.slot;
-        let Some(entry) = self.slots.fenced(slot, run.fence) else { return };
+        let Some(entry) = self.slots.fenced(slot, run.fence, Mutant::NoFence) else { return };
         entry.watermarks = run.watermarks;
         if entry.phase != Phase::Running {
             return;
@@ -260,7 +261,8 @@ impl Shard {
 
     fn progress(&mut self, now: Instant, word: Progress) {
         self.left_worker(&word);
-        let Some(entry) = self.slots.fenced(word.slot, word.fence) else { return };
+        let fenced = self.slots.fenced(word.slot, word.fence, Mutant::AckOfOldEpoch);
+        let Some(entry) = fenced else { return };
         // A word about a block that is not open comes from before a restart: it counts no more.
         let counted = match &word.done {
             Done::All => entry.tracker.finish(now, word.block),
@@ -379,6 +381,7 @@ impl Shard {
         let Some(entry) = self.slots.entry(slot) else { return };
         entry.fence.start = Start(entry.fence.start.0.wrapping_add(1));
         entry.tracker = Tracker::new(at);
+        entry.rewind_to = None;
         if entry.phase == Phase::Rewinding {
             entry.phase = Phase::Running;
         }

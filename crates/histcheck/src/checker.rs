@@ -251,9 +251,10 @@ impl Checker {
         self.report.figures.unclean_losses += 1;
         let at = self.report.at;
         // A fault that goes on, or has just ended, may have kept every commit back.
-        let is_felt = self.faults != 0 || self.fault_ended.is_some_and(|ended| {
-            at < ended.saturating_add(millis(self.terms.repeats_ms))
-        });
+        let is_felt = self.faults != 0
+            || self
+                .fault_ended
+                .is_some_and(|ended| at < ended.saturating_add(millis(self.terms.repeats_ms)));
         let commits_until = (!is_felt).then_some(at);
         self.partition(tp).lose(cause, reason, (at, commits_until));
     }

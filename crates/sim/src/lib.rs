@@ -16,5 +16,6 @@ mod recorder;
 mod wire;
 mod world;
 
+pub use forebay::mutant::Mutant;
 pub use member::Conduct;
 pub use play::{Played, Shape, play};

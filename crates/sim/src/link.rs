@@ -3,9 +3,8 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 
 use forebay::Address;
 use forebay::net::connector::{Connecting, Connector, Stream};
@@ -20,27 +19,60 @@ use crate::wire::{Talk, Witness};
 pub(crate) struct Way {
     pub(crate) broker: Arc<Broker>,
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) is_cut: Arc<AtomicBool>,
+    pub(crate) state: Arc<Mutex<Passage>>,
     /// Reads along what a member says; nobody does for a producer.
     pub(crate) witness: Option<Arc<Mutex<Witness>>>,
+}
+
+/// What becomes of what is sent.
+#[derive(Debug, Default)]
+pub(crate) enum Passage {
+    /// It comes through.
+    #[default]
+    Open,
+    /// It is refused, and those who send hear of it.
+    Cut,
+    /// It waits, and nobody hears anything.
+    Stalled(Vec<Waker>),
 }
 
 impl Way {
     /// Nothing comes through from now on.
     pub(crate) fn cut(&self) {
-        self.is_cut.store(true, Ordering::Relaxed);
+        self.turn(Passage::Cut);
     }
 
-    /// It does again, over new connections.
+    /// Nothing comes through, and nobody is told.
+    pub(crate) fn stall(&self) {
+        self.turn(Passage::Stalled(Vec::new()));
+    }
+
+    /// It does again; what was cut over new connections.
     pub(crate) fn mend(&self) {
-        self.is_cut.store(false, Ordering::Relaxed);
+        self.turn(Passage::Open);
     }
 
-    fn check(&self) -> io::Result<()> {
-        if self.is_cut.load(Ordering::Relaxed) {
-            return Err(ErrorKind::ConnectionReset.into());
+    fn turn(&self, passage: Passage) {
+        let before = std::mem::replace(&mut *self.passage(), passage);
+        if let Passage::Stalled(wakers) = before {
+            wakers.into_iter().for_each(Waker::wake);
         }
-        Ok(())
+    }
+
+    fn passage(&self) -> MutexGuard<'_, Passage> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ready when something may come through.
+    fn poll_open(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self.passage() {
+            Passage::Open => Poll::Ready(Ok(())),
+            Passage::Cut => Poll::Ready(Err(ErrorKind::ConnectionReset.into())),
+            Passage::Stalled(wakers) => {
+                wakers.push(cx.waker().clone());
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -54,10 +86,11 @@ impl Connector for Way {
     fn connect<'a>(&'a self, address: &'a Address) -> Connecting<'a> {
         let number = self.recorder.new_connection();
         self.recorder.hear(number, address.host.as_bytes());
-        let dialled = self.check().and_then(|()| self.broker.dial(&address.host, address.port));
         let way = self.clone();
         Box::pin(async move {
-            let (pipe, talk) = (dialled?, Talk::default());
+            std::future::poll_fn(|cx| way.poll_open(cx)).await?;
+            let pipe = way.broker.dial(&address.host, address.port)?;
+            let talk = Talk::default();
             Ok(Stream::Other(Box::new(Tap { pipe, way, number, talk })))
         })
     }
@@ -86,7 +119,7 @@ impl AsyncRead for Tap {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let tap = self.get_mut();
-        tap.way.check()?;
+        ready!(tap.way.poll_open(cx))?;
         let before = buffer.filled().len();
         let polled = Pin::new(&mut tap.pipe).poll_read(cx, buffer);
         if polled.is_ready() {
@@ -105,7 +138,7 @@ impl AsyncWrite for Tap {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let tap = self.get_mut();
-        tap.way.check()?;
+        ready!(tap.way.poll_open(cx))?;
         let polled = Pin::new(&mut tap.pipe).poll_write(cx, bytes);
         if let Poll::Ready(Ok(written)) = polled {
             let went = bytes.get(..written).unwrap_or_default();

@@ -1,27 +1,37 @@
 //! A member of the group: a real consumer with handlers that write down what they do.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use forebay::assignor::{Assignor, CooperativeSticky, Range, Sticky};
+use forebay::mutant::Mutant;
 use forebay::runtime::Placement;
 use forebay::{
-    Consumer, ConsumerConfig, ConsumerHandle, Context, Error, GroupProtocol, OffsetReset, Record,
+    Consumer, ConsumerConfig, ConsumerHandle, Context, Error, GroupProtocol, OffsetReset,
+    OwnershipEvent, Record, TopicPartition,
 };
 use forebay_histcheck::What;
 
 use crate::link::Way;
+use crate::nemesis::Plan;
 use crate::recorder::Recorder;
 use crate::wire::tp;
 use crate::world::{GROUP, SESSION, TOPIC, World, value_of};
 
-/// How handlers behave.
+/// What a member may hold: the least there is.
+const BUDGET: usize = 4 << 20;
+/// Handlers of a member that may run at once.
+const CONCURRENCY: usize = 8;
+
+/// How the client and its handlers behave.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Conduct {
     /// As they should.
     #[default]
     Honest,
+    /// The client makes this mistake.
+    Mistaken(Mutant),
     /// They say that a record is done and go on with it in the background: to prove that this is
     /// seen.
     SaysDoneTooEarly,
@@ -54,6 +64,8 @@ impl Sharing {
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: String,
+    /// Of a static member.
+    pub(crate) instance: Option<String>,
     pub(crate) way: Way,
     handle: ConsumerHandle,
     recorder: Arc<Recorder>,
@@ -64,8 +76,8 @@ impl Member {
     pub(crate) fn start(
         world: &World,
         name: String,
-        sharing: Sharing,
-        (conduct, slowness): (Conduct, Duration),
+        plan: &Plan,
+        instance: Option<String>,
     ) -> Result<Self, Error> {
         let way = world.way(Some(&name));
         let config = ConsumerConfig { client: world.client(&name)?, ..ConsumerConfig::default() };
@@ -80,26 +92,60 @@ impl Member {
             .auto_offset_reset(OffsetReset::Earliest)
             .connector(Arc::new(way.clone()))
             .placement(Placement::Caller)
-            .budget_bytes(16 << 20)
-            .workers(1);
-        let builder = match sharing.assignor() {
+            .budget_bytes(BUDGET)
+            .order(plan.order())
+            .concurrency(CONCURRENCY)
+            .workers(1)
+            .on_ownership(tell_resets(name.clone(), &world.recorder));
+        let builder = match &instance {
+            Some(instance) => builder.group_instance_id(instance.as_str()),
+            None => builder,
+        };
+        let builder = match plan.sharing.assignor() {
             Some(assignor) => builder.assignors([assignor]).group_protocol(GroupProtocol::Classic),
             None => builder.group_protocol(GroupProtocol::Consumer),
         };
         let consumer = builder.build()?;
         let handle = consumer.handle();
         let recorder = Arc::clone(&world.recorder);
+        let (slowness, conduct) = (plan.slowness, plan.conduct);
         let work = Work { member: name.clone(), recorder: Arc::clone(&recorder), slowness };
         // Its end is told by the handle.
         drop(tokio::spawn(
             consumer.run(move |record: Record, _: Context| work.clone().handle(record, conduct)),
         ));
-        Ok(Self { name, way, handle, recorder })
+        Ok(Self { name, instance, way, handle, recorder })
     }
 
     /// Leaves in good order, or by the deadline; whether all went well.
     pub(crate) async fn leave(self) -> bool {
-        self.handle.close(Duration::from_secs(20)).await.is_clean()
+        self.tell_memory().await;
+        let summary = self.handle.close(Duration::from_secs(20)).await;
+        // A static member says nothing to the coordinator.
+        let tells = summary.is_clean() && self.instance.is_some();
+        if let Some(witness) = self.way.witness.as_ref().filter(|_| tells) {
+            witness.lock().unwrap_or_else(PoisonError::into_inner).leave();
+        }
+        summary.is_clean()
+    }
+
+    /// Notes the most memory that it has held.
+    pub(crate) async fn tell_memory(&self) {
+        if let Ok(stats) = self.handle.stats().await {
+            let (member, most) = (self.name.clone(), BUDGET as u64 + BUDGET as u64 / 4);
+            let what = What::Held { member, bytes: stats.held_bytes_peak, most };
+            self.recorder.note_of(&self.name, what);
+        }
+    }
+
+    /// Its user wants no records of this partition for a while, or wants them again.
+    pub(crate) async fn pause(&self, partition: i32, wish: Wish) {
+        let tps = vec![TopicPartition::new(TOPIC, partition)];
+        // It may have other partitions: then it refuses.
+        drop(match wish {
+            Wish::Pause => self.handle.pause(tps).await,
+            Wish::Resume => self.handle.resume(tps).await,
+        });
     }
 
     /// Dies: says nothing more, hears nothing more.
@@ -107,6 +153,27 @@ impl Member {
         self.recorder.kill(&self.name);
         self.way.cut();
         self.handle.shutdown(Duration::ZERO);
+    }
+}
+
+/// What a user may want of a partition.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Wish {
+    Pause,
+    Resume,
+}
+
+/// Notes positions that were replaced.
+fn tell_resets(
+    name: String,
+    recorder: &Arc<Recorder>,
+) -> impl Fn(&OwnershipEvent) + Send + Sync + 'static {
+    let recorder = Arc::clone(recorder);
+    move |event| {
+        if let OwnershipEvent::Reset { tp: of, from, to } = event {
+            let (member, tp, cause) = (name.clone(), tp(of.partition), format!("from {from}"));
+            recorder.note_of(&name, What::Reset { member, tp, to: to.0, cause });
+        }
     }
 }
 
@@ -123,7 +190,7 @@ impl Work {
     async fn handle(self, record: Record, conduct: Conduct) {
         let run = Run::start(self, &record);
         match conduct {
-            Conduct::Honest => run.end().await,
+            Conduct::Honest | Conduct::Mistaken(_) => run.end().await,
             Conduct::SaysDoneTooEarly => drop(tokio::spawn(run.end())),
         }
     }

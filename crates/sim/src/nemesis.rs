@@ -1,12 +1,14 @@
 //! Who does harm, when, and how? Drawn from the seed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use forebay::{BrokerId, Error};
+use forebay::{BrokerId, Error, Order};
 use forebay_broker::{ApiKey, Cluster, Effect, ErrorCode, Fault, TopicPartition};
 use forebay_histcheck::What;
+use tokio::task::JoinHandle;
 
-use crate::member::{Conduct, Member, Sharing};
+use crate::member::{Conduct, Member, Sharing, Wish};
 use crate::world::{GROUP, TOPIC, World};
 
 /// The most members at once.
@@ -25,8 +27,51 @@ const APIS: [ApiKey; 10] = [
     ApiKey::ConsumerGroupHeartbeat,
 ];
 
+/// What some runs have and others have not.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Extra {
+    /// Records of a partition run side by side.
+    Unordered,
+    /// Records are large, and more than a member may hold.
+    Bulky,
+    /// Members are static: who comes back takes the place of one that was there.
+    Static,
+    /// Retention deletes records, read or not.
+    Retention,
+    /// Leaders say that positions are out of range which are not.
+    StaleLeaders,
+    /// The coordinator forgets to answer about a partition.
+    LeftOut,
+    /// Users pause partitions.
+    Pauses,
+    /// Ways fall silent without an end.
+    Stalls,
+    /// Fetch sessions are forgotten.
+    Sessions,
+}
+
+impl Extra {
+    const ALL: [Self; 9] = [
+        Self::Unordered,
+        Self::Bulky,
+        Self::Static,
+        Self::Retention,
+        Self::StaleLeaders,
+        Self::LeftOut,
+        Self::Pauses,
+        Self::Stalls,
+        Self::Sessions,
+    ];
+
+    /// A third of all runs have none.
+    pub(crate) fn draw(rng: &mut fastrand::Rng) -> BTreeSet<Self> {
+        let has_any = rng.u8(..3) != 0;
+        Self::ALL.into_iter().filter(|_| rng.u8(..3) == 0 && has_any).collect()
+    }
+}
+
 /// What may happen in a run, and how members are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) sharing: Sharing,
     pub(crate) conduct: Conduct,
@@ -34,6 +79,22 @@ pub(crate) struct Plan {
     pub(crate) slowness: Duration,
     /// Nothing goes wrong: members come and go, that is all.
     pub(crate) is_calm: bool,
+    pub(crate) extras: BTreeSet<Extra>,
+}
+
+impl Plan {
+    pub(crate) fn has(&self, extra: Extra) -> bool {
+        self.extras.contains(&extra)
+    }
+
+    pub(crate) fn order(&self) -> Order {
+        if self.has(Extra::Unordered) { Order::Unordered } else { Order::Partition }
+    }
+
+    /// What a record has beside its name, in bytes.
+    pub(crate) fn bulk(&self) -> usize {
+        if self.has(Extra::Bulky) { 16 << 10 } else { 0 }
+    }
 }
 
 /// Leads members through a run.
@@ -44,20 +105,26 @@ pub(crate) struct Nemesis<'a> {
     rng: fastrand::Rng,
     pub(crate) members: Vec<Member>,
     born: u32,
-    pub(crate) leaving: Vec<tokio::task::JoinHandle<bool>>,
+    /// Names of static members that nobody has now.
+    instances: Vec<String>,
+    /// Those that are on their way out, and their names as static members.
+    pub(crate) leaving: Vec<JoinHandle<Option<String>>>,
 }
 
 impl<'a> Nemesis<'a> {
     pub(crate) fn new(world: &'a World, plan: Plan, rng: fastrand::Rng) -> Self {
-        Self { world, plan, rng, members: Vec::new(), born: 0, leaving: Vec::new() }
+        let instances = (1..=MEMBERS).rev().map(|number| format!("i{number}"));
+        let instances = instances.filter(|_| plan.has(Extra::Static)).collect();
+        let (members, leaving) = (Vec::new(), Vec::new());
+        Self { world, plan, rng, members, born: 0, instances, leaving }
     }
 
     /// A new member joins.
     pub(crate) fn join(&mut self) -> Result<(), Error> {
         self.born += 1;
         let name = format!("m{}", self.born);
-        let Plan { sharing, conduct, slowness, .. } = self.plan;
-        let member = Member::start(self.world, name, sharing, (conduct, slowness))?;
+        let instance = self.instances.pop();
+        let member = Member::start(self.world, name, &self.plan, instance)?;
         self.members.push(member);
         Ok(())
     }
@@ -65,6 +132,10 @@ impl<'a> Nemesis<'a> {
     /// Does harm for so many rounds of up to four seconds.
     pub(crate) async fn rage(&mut self, rounds: u32) -> Result<(), Error> {
         for _ in 0..rounds {
+            for member in &self.members {
+                member.tell_memory().await;
+            }
+            self.take_names_back().await;
             self.change_members()?;
             let pause = Duration::from_millis(self.rng.u64(100..4_000));
             if self.plan.is_calm || self.rng.u8(..3) == 0 {
@@ -76,14 +147,38 @@ impl<'a> Nemesis<'a> {
         Ok(())
     }
 
+    /// Names of static members that have left are free again. Who makes the plans itself may not
+    /// have heard of it, and refuses another of that name for a while.
+    async fn take_names_back(&mut self) {
+        if self.plan.sharing == Sharing::Coordinator {
+            return;
+        }
+        for at in (0..self.leaving.len()).rev() {
+            if self.leaving.get(at).is_some_and(JoinHandle::is_finished) {
+                let name = self.leaving.swap_remove(at).await;
+                self.instances.extend(name.ok().flatten());
+            }
+        }
+    }
+
     fn change_members(&mut self) -> Result<(), Error> {
         match self.rng.u8(..6) {
             0 | 1 if self.members.len() < MEMBERS => self.join()?,
             2 if 1 < self.members.len() => {
                 let member = self.any_member();
-                self.leaving.push(tokio::spawn(member.leave()));
+                self.leaving.push(tokio::spawn(async {
+                    let instance = member.instance.clone();
+                    member.leave().await;
+                    instance
+                }));
             }
-            3 if !self.plan.is_calm && !self.members.is_empty() => self.any_member().kill(),
+            3 if !self.plan.is_calm && !self.members.is_empty() => {
+                let member = self.any_member();
+                // A coordinator that makes the plans gives the place of a dead one to nobody.
+                let is_free = self.plan.sharing != Sharing::Coordinator;
+                self.instances.extend(member.instance.clone().filter(|_| is_free));
+                member.kill();
+            }
             _ => {}
         }
         if self.members.is_empty() { self.join() } else { Ok(()) }
@@ -96,7 +191,13 @@ impl<'a> Nemesis<'a> {
 
     /// Something is wrong for a while.
     async fn harm(&mut self, pause: Duration) {
-        let fault = if self.rng.u8(..5) == 0 && !self.members.is_empty() {
+        let extra = self.rng.choice(&self.plan.extras).copied();
+        let fault = if let Some(extra) = extra
+            && self.rng.bool()
+            && let Some(fault) = self.strange(extra).await
+        {
+            fault
+        } else if self.rng.u8(..5) == 0 && !self.members.is_empty() {
             let at = self.rng.usize(..self.members.len());
             let member = self.members.get(at);
             member.inspect(|member| member.way.cut());
@@ -110,13 +211,68 @@ impl<'a> Nemesis<'a> {
         // Now and then longer than a session.
         let factor = if self.rng.u8(..8) == 0 { 5 } else { 1 };
         tokio::time::sleep(pause * factor).await;
-        self.heal();
+        self.heal().await;
         self.world.recorder.note(What::FaultEnds { fault });
     }
 
+    /// Does what only some runs have; what was done.
+    async fn strange(&mut self, extra: Extra) -> Option<String> {
+        let partition = self.rng.i32(0..self.world.partitions);
+        let tp = TopicPartition::new(TOPIC, partition);
+        let times = self.rng.u32(1..4);
+        let refused = |code: ErrorCode| Fault::new(Effect::Error(code)).api(ApiKey::Fetch);
+        let fault = match extra {
+            Extra::Unordered | Extra::Bulky | Extra::Static => return None,
+            Extra::Retention => return Some(self.delete(&tp)),
+            Extra::Pauses => return Some(self.pause(partition).await),
+            Extra::Stalls => return self.stall(),
+            Extra::StaleLeaders => refused(ErrorCode::OFFSET_OUT_OF_RANGE).partition(tp),
+            Extra::LeftOut => Fault::new(Effect::LeaveOut).api(ApiKey::OffsetFetch),
+            Extra::Sessions if self.rng.bool() => refused(ErrorCode::INVALID_FETCH_SESSION_EPOCH),
+            Extra::Sessions => refused(ErrorCode::FETCH_SESSION_ID_NOT_FOUND),
+        };
+        self.world.broker.with(|cluster| cluster.script(fault.times(times)));
+        Some(format!("{extra:?}, {times} times, of {partition}"))
+    }
+
+    /// Retention deletes all records of a partition, or the older ones.
+    fn delete(&mut self, tp: &TopicPartition) -> String {
+        let rng = &mut self.rng;
+        let before = self.world.broker.with(|cluster| {
+            let end = cluster.high_watermark(tp).unwrap_or(0);
+            let start = cluster.log_start(tp).unwrap_or(0);
+            let before = if rng.bool() { end } else { rng.i64(start..=end) };
+            cluster.delete_records(tp, before).is_ok().then_some(before)
+        });
+        if let Some(before) = before {
+            self.world.recorder.note(What::Trimmed { tp: crate::wire::tp(tp.partition), before });
+        }
+        format!("{tp} is deleted before {before:?}")
+    }
+
+    async fn pause(&self, partition: i32) -> String {
+        for member in &self.members {
+            member.pause(partition, Wish::Pause).await;
+        }
+        format!("{partition} is paused")
+    }
+
+    fn stall(&mut self) -> Option<String> {
+        let member = self.rng.choice(&self.members)?;
+        member.way.stall();
+        Some(format!("{} is out of touch", member.name))
+    }
+
     /// Everything works again.
-    pub(crate) fn heal(&self) {
-        self.members.iter().for_each(|member| member.way.mend());
+    pub(crate) async fn heal(&self) {
+        for member in &self.members {
+            member.way.mend();
+            if self.plan.has(Extra::Pauses) {
+                for partition in 0..self.world.partitions {
+                    member.pause(partition, Wish::Resume).await;
+                }
+            }
+        }
         self.world.broker.with(|cluster| {
             for node in (1..=3).map(BrokerId) {
                 cluster.thaw_node(node);

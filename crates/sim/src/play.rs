@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use forebay::Error;
-use forebay_histcheck::{Checker, Event, Needs, Terms, Verdict, What};
+use forebay::{Error, mutant};
+use forebay_histcheck::{Checker, Event, Needs, Order, Terms, Verdict, What};
 
 use crate::member::{Conduct, Sharing};
-use crate::nemesis::{Nemesis, Plan};
+use crate::nemesis::{Extra, Nemesis, Plan};
 use crate::world::{SESSION, World};
 
 /// Records written while harm is done, and after it.
@@ -41,6 +41,13 @@ impl Played {
     pub fn is_good(&self) -> bool {
         self.unmet.is_empty() && self.verdict.is_good()
     }
+
+    /// The rule that was broken first, in a word, or why nothing can be said.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let rule = self.verdict.breaks.first().map(|first| format!("{:?}", first.rule));
+        rule.or_else(|| self.verdict.refused.clone())
+    }
 }
 
 /// Plays a seed to its end, on this thread, in virtual time.
@@ -52,7 +59,13 @@ pub fn play(seed: u64, conduct: Conduct) -> Result<Played, Error> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).build();
     let runtime = runtime.map_err(|source| Error::Start { source: source.into() })?;
-    runtime.block_on(run(seed, conduct))
+    mutant::let_live(match conduct {
+        Conduct::Mistaken(mutant) => Some(mutant),
+        Conduct::Honest | Conduct::SaysDoneTooEarly => None,
+    });
+    let played = runtime.block_on(run(seed, conduct));
+    mutant::let_live(None);
+    played
 }
 
 async fn run(seed: u64, conduct: Conduct) -> Result<Played, Error> {
@@ -60,10 +73,13 @@ async fn run(seed: u64, conduct: Conduct) -> Result<Played, Error> {
     let partitions = rng.i32(1..=6);
     let slowness = Duration::from_millis(rng.choice([0, 20, 300, 2_000]).unwrap_or(0));
     let sharing = rng.choice(Sharing::ALL).unwrap_or(Sharing::Range);
-    let plan = Plan { sharing, conduct, slowness, is_calm: rng.u8(..3) == 0 };
+    let is_calm = rng.u8(..3) == 0;
+    // Of another stream: what was drawn before stays as it was.
+    let extras = Extra::draw(&mut fastrand::Rng::with_seed(!seed));
+    let plan = Plan { sharing, conduct, slowness, is_calm, extras };
     let text = format!("{partitions} partitions, {plan:?}");
-    let world = World::new(seed, partitions);
-    world.recorder.note(What::Terms(terms()));
+    let world = World::new(seed, partitions, plan.bulk());
+    world.recorder.note(What::Terms(terms(&plan)));
     let mut nemesis = Nemesis::new(&world, plan, rng);
     let unmet = live(&world, &mut nemesis).await?;
     world.tell_truth();
@@ -74,8 +90,10 @@ async fn run(seed: u64, conduct: Conduct) -> Result<Played, Error> {
     Ok(Played { shape: Shape { text }, verdict, unmet, hash, events })
 }
 
-fn terms() -> Terms {
+fn terms(plan: &Plan) -> Terms {
+    let is_ordered = plan.order() == forebay::Order::Partition;
     Terms {
+        order: if is_ordered { Order::Key } else { Order::None },
         session_ms: u64::try_from(SESSION.as_millis()).unwrap_or(0),
         stall_ms: 15_000,
         grace_ms: 30_000,
@@ -94,7 +112,7 @@ async fn live(world: &World, nemesis: &mut Nemesis<'_>) -> Result<Vec<String>, E
     let (written, raged) = tokio::join!(writing, nemesis.rage(30));
     written?;
     raged?;
-    nemesis.heal();
+    nemesis.heal().await;
     if nemesis.members.is_empty() {
         nemesis.join()?;
     }

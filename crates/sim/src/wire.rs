@@ -121,7 +121,7 @@ impl Witness {
                 Some(m::HeartbeatRequest::decode(body, version).ok()?.generation_id)
             }
             ApiKey::LeaveGroup => {
-                self.keep(&BTreeSet::new());
+                self.leave();
                 None
             }
             ApiKey::ConsumerGroupHeartbeat => {
@@ -148,6 +148,11 @@ impl Witness {
                 offset: partition.committed_offset,
             });
         }
+    }
+
+    /// It is over, in good order: one that will be back says nothing to the coordinator.
+    pub(crate) fn leave(&mut self) {
+        self.keep(&BTreeSet::new());
     }
 
     /// Everything else is given back.

@@ -1,6 +1,5 @@
 //! Three nodes, a topic, and clients that reach them.
 
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,17 +27,19 @@ pub(crate) struct World {
     pub(crate) broker: Arc<Broker>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) partitions: i32,
+    /// What a record has beside its name, in bytes.
+    bulk: usize,
     seed: u64,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, partitions: i32) -> Self {
+    pub(crate) fn new(seed: u64, partitions: i32, bulk: usize) -> Self {
         let options = Options::default().nodes(3).seed(seed);
         let options = options.consumer_groups(SESSION, Duration::from_secs(1));
         let broker = Arc::new(Broker::builder().options(options).start_in_memory());
         let created = broker.with(|cluster| cluster.create_topic(TOPIC, partitions));
         debug_assert!(created.is_ok(), "{created:?}");
-        Self { broker, recorder: Recorder::new(), partitions, seed }
+        Self { broker, recorder: Recorder::new(), partitions, bulk, seed }
     }
 
     /// Settings of a client: clients of one world draw differently, the same one alike each time.
@@ -57,7 +58,7 @@ impl World {
         Way {
             broker: Arc::clone(&self.broker),
             recorder: Arc::clone(&self.recorder),
-            is_cut: Arc::new(AtomicBool::new(false)),
+            state: Arc::default(),
             witness: witness.map(|witness| Arc::new(Mutex::new(witness))),
         }
     }
@@ -85,7 +86,7 @@ impl World {
             let partition = number.checked_rem(partitions).unwrap_or(0);
             let round = number.checked_div(partitions).unwrap_or(0);
             let (key, seq) = (partition * KEYS + round % KEYS, round / KEYS);
-            let value = format!("{key}:{seq}");
+            let value = format!("{key}:{seq}:{:1$}", "", self.bulk);
             let record = ProducerRecord::new(TOPIC, value.as_bytes());
             let partition = i32::try_from(partition).unwrap_or(0);
             sent.push(self.follow(producer.send(record.partition(partition)).await?, (key, seq)));
@@ -123,12 +124,13 @@ impl World {
         })
     }
 
-    /// What is committed, and where the log ends.
+    /// What is committed, and where the log ends. What retention has deleted needs no commit.
     fn ends(&self, partition: i32) -> (i64, i64) {
         let tp = TopicPartition::new(TOPIC, partition);
         self.broker.with(|cluster| {
             let committed = cluster.committed(GROUP, &tp).map_or(0, |it| it.offset);
-            (committed, cluster.high_watermark(&tp).unwrap_or(0))
+            let start = cluster.log_start(&tp).unwrap_or(0);
+            (committed.max(start), cluster.high_watermark(&tp).unwrap_or(0))
         })
     }
 
@@ -137,7 +139,9 @@ impl World {
         for partition in 0..self.partitions {
             let of = TopicPartition::new(TOPIC, partition);
             let values = self.broker.with(|cluster| cluster.values(&of)).unwrap_or_default();
-            for (offset, value) in values {
+            // Of a batch that retention has cut into the older records are still found.
+            let start = self.broker.with(|cluster| cluster.log_start(&of)).unwrap_or(0);
+            for (offset, value) in values.into_iter().filter(|(offset, _)| start <= *offset) {
                 let text = value.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
                 let (key, seq) = value_of(&text);
                 self.recorder.note(What::Truth { tp: tp(partition), offset, key, seq });
@@ -150,7 +154,7 @@ impl World {
 
 /// The key and the number that a value names.
 pub(crate) fn value_of(text: &str) -> (u64, u64) {
-    let parts = text.split_once(':');
-    let read = |part: &str| part.parse().unwrap_or(u64::MAX);
-    parts.map_or((u64::MAX, u64::MAX), |(key, seq)| (read(key), read(seq)))
+    let mut parts = text.split(':');
+    let mut read = || parts.next().and_then(|part| part.parse().ok()).unwrap_or(u64::MAX);
+    (read(), read())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use forebay_protocol::types::BrokerId;
 
 use crate::backoff::{self, Backoff};
+use crate::mutant::Mutant;
 use crate::rng::Rng;
 use crate::time::Instant;
 
@@ -97,7 +98,7 @@ impl Coordinators {
 
     /// The broker thought to be it says it is not, or does not answer.
     pub fn forget(&mut self, now: Instant, key: &CoordinatorKey, rng: &mut Rng) {
-        if self.get(key).is_some() {
+        if self.get(key).is_some() && !Mutant::StaleCoordinator.lives() {
             self.failed(now, key, rng);
         }
     }

@@ -9,6 +9,7 @@ use super::partition::{Giving, Partition};
 use super::release::Steps;
 use super::shutdown::Stage;
 use super::{Commits, Consumer};
+use crate::mutant::Mutant;
 use crate::offsets::commit::Gate;
 use crate::orders::Order;
 use crate::ownership::member::{self, Answer, Stamp};
@@ -57,6 +58,9 @@ impl Consumer {
                 self.outputs.push_back(Output::WantTopics(topics));
             }
             member::Output::Gained(tps) => self.take(now, tps),
+            member::Output::Revoked(_) if Mutant::IgnoreRevoke.lives() => {
+                member.handle_released(now);
+            }
             member::Output::Revoked(tps) => {
                 let deadline = now.after(self.config.drain_timeout);
                 self.give_up(tps, Steps::until(now, deadline));
@@ -93,6 +97,10 @@ impl Consumer {
     pub(super) fn acquire(&mut self, now: Instant, tp: &TopicPartition) {
         self.ownership.acquire(tp.clone());
         self.partitions.insert(tp.clone(), Partition::default());
+        #[cfg(feature = "mutants")]
+        if let Some(entry) = self.remembered(tp) {
+            return self.handle_found(tp, entry, crate::offsets::start::Source::Committed);
+        }
         match self.config.commits {
             Commits::Group => self.starts.handle_committed_wanted(now, tp.clone()),
             Commits::Nowhere => self.starts.handle_policy_wanted(now, tp.clone()),
@@ -108,6 +116,8 @@ impl Consumer {
             }
             self.starts.handle_dropped(tp);
             self.commit.handle_lost(tp);
+            #[cfg(feature = "mutants")]
+            self.remember(tp, self.partitions.get(tp).and_then(|partition| partition.frontier));
             if let Some(partition) = self.partitions.get_mut(tp) {
                 partition.giving = Giving::Lost;
             }
@@ -118,5 +128,24 @@ impl Consumer {
             self.partitions.clear();
         }
         self.outputs.push_back(Output::Event(Event::Lost { tps, code }));
+    }
+}
+
+/// A mistake made on purpose.
+#[cfg(feature = "mutants")]
+impl Consumer {
+    /// Where a partition stood when it was given up or lost.
+    pub(super) fn remember(
+        &mut self,
+        tp: &TopicPartition,
+        frontier: Option<forebay_protocol::types::Position>,
+    ) {
+        self.stood.extend(frontier.map(|position| (tp.clone(), position)));
+    }
+
+    fn remembered(&self, tp: &TopicPartition) -> Option<crate::offsets::commit::Entry> {
+        let position = self.stood.get(tp).copied().filter(|_| Mutant::ReusePosition.lives())?;
+        let epoch = forebay_protocol::types::LeaderEpoch::UNKNOWN;
+        Some(crate::offsets::commit::Entry { position, epoch })
     }
 }

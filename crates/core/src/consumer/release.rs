@@ -103,6 +103,8 @@ impl Consumer {
             let is_stored = self.commit.is_stored(&tp);
             self.commit.handle_lost(&tp);
             let Some(partition) = self.partitions.remove(&tp) else { continue };
+            #[cfg(feature = "mutants")]
+            self.remember(&tp, partition.frontier);
             let is_clean = partition.is_drained && partition.unfinished == 0 && is_stored;
             self.outputs.push_back(Output::Event(Event::Released { tp, is_clean }));
         }

@@ -21,6 +21,7 @@ use forebay_protocol::types::{BrokerId, LeaderEpoch, Offset, Position, TopicPart
 
 use crate::backoff::{self, Backoff};
 use crate::cluster::metadata::Metadata;
+use crate::mutant::Mutant;
 use crate::orders::ResetCause;
 use crate::rng::Rng;
 use crate::time::Instant;
@@ -127,6 +128,9 @@ impl Starts {
             ResetCause::OutOfRange { log_start, .. } if position.offset() < log_start => {
                 State::List { want: Want::Earliest, source }
             }
+            ResetCause::OutOfRange { .. } if Mutant::ResetWithoutEpochCheck.lives() => {
+                return self.give_up(&tp, position, cause);
+            }
             ResetCause::OutOfRange { .. } => {
                 self.outputs.push_back(Output::StaleMetadata);
                 State::Validate { position, epoch, cause, left: VALIDATIONS }
@@ -175,6 +179,8 @@ impl Starts {
         let mut told: BTreeMap<_, _> =
             told.into_iter().map(|told| (told.tp.clone(), told)).collect();
         let mut lost_coordinator = told.is_empty();
+        let mistaken =
+            if lost_coordinator { Mutant::ResetOnTimeout } else { Mutant::MissingAsNone };
         for tp in asked {
             if !self.is_asking(tp) {
                 continue;
@@ -186,6 +192,7 @@ impl Starts {
                 }
                 // TOPIC_AUTHORIZATION_FAILED, GROUP_AUTHORIZATION_FAILED, INVALID_GROUP_ID
                 Some(Told { code: code @ (24 | 29 | 30), .. }) => self.refuse(tp, code),
+                None if mistaken.lives() => self.apply_policy(tp.clone()),
                 other => {
                     // COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR
                     lost_coordinator |= other.is_some_and(|told| matches!(told.code, 15 | 16));

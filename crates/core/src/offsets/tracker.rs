@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use forebay_protocol::types::{LeaderEpoch, Position};
 use thiserror::Error;
 
+use crate::mutant::Mutant;
 use crate::run::BlockNumber;
 use crate::time::Instant;
 
@@ -93,6 +94,9 @@ impl Tracker {
         }
         let start = self.open.back().map_or(self.frontier.position, |block| block.next);
         let number = self.push(next, epoch, bytes, State::Working(start));
+        if Mutant::CommitBeforeDone.lives() {
+            self.frontier = Frontier { position: next, epoch };
+        }
         self.working += 1;
         self.open_bytes += bytes;
         number
@@ -256,6 +260,11 @@ impl Tracker {
 
     fn advance(&mut self, now: Instant) {
         let before = self.frontier.position;
+        if Mutant::DropGaps.lives()
+            && let Some(done) = self.open.iter().rfind(|block| block.state == State::Done)
+        {
+            self.frontier = Frontier { position: done.next, epoch: done.epoch };
+        }
         while let Some(block) = self.open.pop_front_if(|block| block.state == State::Done) {
             self.frontier = Frontier { position: block.next, epoch: block.epoch };
         }

@@ -7,6 +7,7 @@ use forebay_protocol::types::{BrokerId, TopicPartition};
 use super::orders::Gained;
 use crate::fence::{Fence, Gain};
 use crate::fetch::cursor::Cursor;
+use crate::mutant::Mutant;
 use crate::offsets::tracker::{Frontier, Tracker};
 use crate::orders::Leader;
 use crate::run::Watermarks;
@@ -37,9 +38,9 @@ pub struct Entry {
     pub worker: WorkerId,
     /// What its leader told last.
     pub watermarks: Watermarks,
-    /// Where a batch failed its checksum last; a second time at the same place is final.
     /// Where it goes on at the latest when it has rewound: the log was cut there.
     pub rewind_to: Option<Frontier>,
+    /// Where a batch failed its checksum last; a second time at the same place is final.
     pub bad_batch_at: Option<i64>,
 }
 
@@ -153,9 +154,9 @@ impl Slots {
         self.entries.get_mut(slot.index())?.as_mut()
     }
 
-    /// The entry under a number, if this fence counts.
-    pub fn fenced(&mut self, slot: Slot, fence: Fence) -> Option<&mut Entry> {
-        self.entry(slot).filter(|entry| entry.fence == fence)
+    /// The entry under a number, if this fence counts, `unless` somebody forgot to compare.
+    pub fn fenced(&mut self, slot: Slot, fence: Fence, unless: Mutant) -> Option<&mut Entry> {
+        self.entry(slot).filter(|entry| entry.fence == fence || unless.lives())
     }
 
     /// All entries in the order of their numbers.
@@ -202,8 +203,8 @@ impl Entry {
             is_touched: false,
             worker,
             watermarks: Watermarks::default(),
-            bad_batch_at: None,
             rewind_to: None,
+            bad_batch_at: None,
         }
     }
 }

@@ -129,12 +129,7 @@ impl Partition {
         if self.owner.as_deref() != Some(member) {
             return;
         }
-        self.losses.push(Loss {
-            cause,
-            repeats_from: Some(to),
-            commits_until: None,
-            repeated: 0,
-        });
+        self.losses.push(Loss { cause, repeats_from: Some(to), commits_until: None, repeated: 0 });
         self.is_seeking = true;
         self.stored = self.stored.map(|stored| stored.min(to));
         for sent in self.in_flight.values_mut() {
