@@ -363,19 +363,6 @@ impl Classic {
         }
     }
 
-    /// While we join or sync, the answer to that says all there is to say; unless it does not come.
-    fn judge_by_state(&mut self, now: Instant, code: i16) {
-        match self.state {
-            State::Stable => self.judge(now, code),
-            State::Joining { .. } => self.doubt_join(now, code),
-            State::Waiting { .. }
-            | State::Planning { .. }
-            | State::Syncing { .. }
-            | State::Leaving { .. }
-            | State::Over => {}
-        }
-    }
-
     fn valid_from(&mut self, sent: Instant) {
         let until = sent.after(self.config.session_timeout);
         self.outputs.push_back(Output::ValidUntil(until));

@@ -46,10 +46,23 @@ impl Classic {
         self.state = State::Joining { stamp };
     }
 
+    /// While we join or sync, the answer to that says all there is to say; unless it does not come.
+    pub(super) fn judge_by_state(&mut self, now: Instant, code: i16) {
+        match self.state {
+            State::Stable => self.judge(now, code),
+            State::Joining { .. } => self.doubt_join(now, code),
+            State::Waiting { .. }
+            | State::Planning { .. }
+            | State::Syncing { .. }
+            | State::Leaving { .. }
+            | State::Over => {}
+        }
+    }
+
     /// A commit or a heartbeat was refused while we wait to hear of the next generation. The answer
     /// may be about to come; else it is lost, and until the session is over all that is done would
     /// be done for nothing. To ask a second time as the same member changes nothing.
-    pub(super) fn doubt_join(&mut self, now: Instant, code: i16) {
+    fn doubt_join(&mut self, now: Instant, code: i16) {
         match code {
             code::ILLEGAL_GENERATION => {
                 self.ask_again.get_or_insert_with(|| now.after(ANSWER_COMES));
