@@ -140,7 +140,7 @@ impl Consumer {
             stood: BTreeMap::new(),
         };
         for tp in &fixed {
-            consumer.acquire(now, tp);
+            consumer.acquire(now, tp, None);
         }
         consumer.route(now);
         consumer
@@ -409,6 +409,7 @@ impl Consumer {
             position,
             position_epoch: entry.epoch,
             leader,
+            token: partition.token,
         };
         self.outputs.push_back(Output::Event(Event::Started { tp: tp.clone(), position, source }));
         self.outputs.push_back(Output::Order(order));

@@ -44,6 +44,8 @@ pub enum Order {
         position_epoch: LeaderEpoch,
         /// Where to fetch; `None` while the partition has no leader.
         leader: Option<Leader>,
+        /// The generation or member epoch under which a group gave it to us.
+        token: Option<u32>,
     },
     /// Leadership moved, or became known, or was lost.
     Leader {

@@ -128,6 +128,25 @@ impl Context {
         }
     }
 
+    /// The fencing token of our time with this partition: the generation of the group, or the member
+    /// epoch (KIP-848), under which it became ours. `None` when it is not ours any more, and for
+    /// partitions that no group gave.
+    ///
+    /// For effects outside of Kafka that must not come from an older owner: whoever owns the
+    /// partition later has a larger token. Write it with the effect, and let the store refuse what
+    /// carries a smaller one than it has seen for the same group and partition:
+    ///
+    /// ```sql
+    /// UPDATE balance SET amount = $1, token = $2 WHERE account = $3 AND token <= $2
+    /// ```
+    ///
+    /// A group that was deleted and made anew, or whose offsets have expired, counts from the start
+    /// again.
+    #[must_use]
+    pub fn fencing_token(&self) -> Option<u32> {
+        self.held.token()
+    }
+
     /// Waits until the partition is no longer ours. Cancel safe.
     pub async fn cancelled(&self) {
         self.held.ended().await;

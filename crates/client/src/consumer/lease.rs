@@ -24,6 +24,8 @@ struct Cell {
     lease: AtomicU64,
     /// The start under which records may run; 0 when none may.
     start: AtomicU64,
+    /// The fencing token of the lease, and one more; 0 for none.
+    token: AtomicU64,
     ended: Notify,
 }
 
@@ -56,19 +58,21 @@ const TAG_BITS: u32 = 24;
 const TAG_MAX: u32 = (1 << TAG_BITS) - 1;
 
 impl Lease {
-    /// The partition is ours; records may start.
-    pub(crate) fn grant() -> Self {
+    /// The partition is ours, under this fencing token if there is a group; records may start.
+    pub(crate) fn grant(token: Option<u32>) -> Self {
         let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let cell = idle.unwrap_or_else(|| {
             Box::leak(Box::new(Cell {
                 lease: AtomicU64::new(0),
                 start: AtomicU64::new(0),
+                token: AtomicU64::new(0),
                 ended: Notify::new(),
             }))
         });
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut lease = Self { cell, id, start: 0 };
         lease.restart();
+        cell.token.store(token.map_or(0, |token| u64::from(token) + 1), Ordering::Release);
         cell.lease.store(id, Ordering::Release);
         lease
     }
@@ -140,6 +144,14 @@ impl Held {
         self.cell.lease.load(Ordering::Acquire) == self.word >> TAG_BITS
     }
 
+    /// The fencing token of the lease, as long as it counts.
+    pub(crate) fn token(self) -> Option<u32> {
+        let token = self.cell.token.load(Ordering::Acquire);
+        let token = u32::try_from(token.checked_sub(1)?).ok()?;
+        // Looked at after the token: by now the cell may serve another partition.
+        self.is_held().then_some(token)
+    }
+
     /// Waits until results no longer count. Cancel safe.
     pub(crate) async fn ended(self) {
         loop {
@@ -160,7 +172,7 @@ mod tests {
 
     #[test]
     fn records_start_only_under_the_current_start() {
-        let mut lease = Lease::grant();
+        let mut lease = Lease::grant(None);
         let before = lease.leased();
         assert!(before.may_start());
         lease.restart();
@@ -173,17 +185,31 @@ mod tests {
 
     #[test]
     fn a_cell_that_serves_another_partition_does_not_revive_an_old_lease() {
-        let first = Lease::grant();
+        let first = Lease::grant(None);
         let old = first.leased();
         drop(first);
-        let next: Vec<_> = (0..50).map(|_| Lease::grant()).collect();
+        let next: Vec<_> = (0..50).map(|_| Lease::grant(None)).collect();
         assert!(!old.is_held() && !old.may_start());
         assert!(next.iter().all(|lease| lease.leased().is_held()));
     }
 
+    #[test]
+    fn a_token_is_told_as_long_as_the_lease_counts_and_never_that_of_another() {
+        let lease = Lease::grant(Some(7));
+        let held = lease.leased().held(1);
+        assert_eq!(held.token(), Some(7));
+        lease.drain();
+        assert_eq!(held.token(), Some(7), "what runs may still write");
+        drop(lease);
+        let others: Vec<_> = (0..50).map(|token| Lease::grant(Some(token))).collect();
+        assert_eq!(held.token(), None);
+        assert_eq!(others[3].leased().held(1).token(), Some(3));
+        assert_eq!(Lease::grant(None).leased().held(1).token(), None);
+    }
+
     #[tokio::test]
     async fn who_waits_for_the_end_is_told() {
-        let lease = Lease::grant();
+        let lease = Lease::grant(None);
         let held = lease.leased().held(1);
         let waiting = tokio::spawn(held.ended());
         tokio::task::yield_now().await;
@@ -194,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_tag_rides_along_and_stops_at_its_largest() {
-        let lease = Lease::grant();
+        let lease = Lease::grant(None);
         let tags = [0, 1, TAG_MAX, u32::MAX].map(|tag| lease.leased().held(tag));
         assert_eq!(tags.map(Held::tag), [0, 1, TAG_MAX, TAG_MAX]);
         assert!(tags.iter().all(|held| held.is_held()));

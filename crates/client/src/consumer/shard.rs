@@ -246,7 +246,9 @@ impl ShardDriver {
                     turn.has_handed_out = true;
                     self.hand_out(worker, jobs);
                 }
-                Output::Gained { slot, tp, worker, .. } => self.gained(slot, tp, worker),
+                Output::Gained { slot, tp, worker, token, .. } => {
+                    self.gained(slot, Partition::new(tp), (worker, Lease::grant(token)));
+                }
                 Output::Fenced(slot, _) => self.change(slot, Lease::restart),
                 Output::Draining(slot) => self.change(slot, |lease| lease.drain()),
                 Output::Gone { slot, worker } => self.gone(slot, worker),
@@ -292,14 +294,14 @@ impl ShardDriver {
         }
     }
 
-    fn gained(&mut self, slot: Slot, tp: crate::TopicPartition, worker: WorkerId) {
-        let partition = Arc::new(Partition::new(tp));
+    fn gained(&mut self, slot: Slot, partition: Partition, (worker, lease): (WorkerId, Lease)) {
+        let partition = Arc::new(partition);
         self.tell_worker(worker, ToWorker::Gained(slot, Arc::clone(&partition)));
         if self.owned.len() <= slot.index() {
             self.owned.resize_with(slot.index() + 1, || None);
         }
         if let Some(place) = self.owned.get_mut(slot.index()) {
-            *place = Some(Owned { lease: Lease::grant(), worker, partition });
+            *place = Some(Owned { lease, worker, partition });
         }
     }
 

@@ -394,3 +394,54 @@ async fn a_handler_sees_that_its_partition_drains_and_then_that_it_is_lost() {
     let states = [Ownership::Held, Ownership::Draining, Ownership::Lost];
     assert_eq!(*seen.lock().unwrap(), states);
 }
+
+#[tokio::test(start_paused = true)]
+async fn each_owner_of_a_partition_has_a_larger_token_than_the_one_before() {
+    for (protocol, assignor) in [
+        (GroupProtocol::Classic, &Range as &dyn Assignor),
+        (GroupProtocol::Classic, &CooperativeSticky),
+        (GroupProtocol::Consumer, &Range),
+    ] {
+        let world = World::new(4);
+        let tokens: Arc<Mutex<Vec<(i32, usize, u32)>>> = Arc::default();
+        let join = |member: usize| {
+            let builder = world.member().group_protocol(protocol);
+            let builder = match assignor.name() {
+                "range" => builder.assignors(all_of(Range)),
+                _ => builder.assignors(all_of(CooperativeSticky)),
+            };
+            let consumer = builder.build().unwrap();
+            let (handle, tokens) = (consumer.handle(), Arc::clone(&tokens));
+            tokio::spawn(consumer.run(move |record: Record, context: Context| {
+                let token = context.fencing_token().unwrap();
+                tokens.lock().unwrap().push((record.partition(), member, token));
+                async {}
+            }));
+            handle
+        };
+        let mut members = vec![join(0)];
+        for next in 1..5 {
+            (0..4).for_each(|partition| world.fill(partition, 2, 5));
+            world.all_committed(4).await;
+            members.push(join(next));
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            if next == 3 {
+                close(&members.remove(0)).await;
+            }
+        }
+        (0..4).for_each(|partition| world.fill(partition, 2, 5));
+        world.all_committed(4).await;
+        for member in members {
+            close(&member).await;
+        }
+        let mut last = std::collections::BTreeMap::new();
+        let mut moves = 0;
+        for (partition, member, token) in tokens.lock().unwrap().iter().copied() {
+            let (owner, known) = last.insert(partition, (member, token)).unwrap_or((member, 0));
+            moves += usize::from(owner != member);
+            let is_larger = known < token || owner == member && known == token;
+            assert!(is_larger, "{protocol:?} {partition}: {known} of {owner}, {token} of {member}");
+        }
+        assert!(2 < moves, "{protocol:?}: {moves} moves");
+    }
+}

@@ -87,16 +87,23 @@ impl Consumer {
         if self.stage != Stage::Running {
             return;
         }
+        let token = self.token();
         for tp in &tps {
-            self.acquire(now, tp);
+            self.acquire(now, tp, token);
         }
         self.outputs.push_back(Output::Event(Event::Gained(tps)));
     }
 
+    /// What tells this time of owning partitions from any earlier one of anybody.
+    fn token(&self) -> Option<u32> {
+        let identity = self.member.as_ref()?.identity()?;
+        u32::try_from(identity.generation).ok()
+    }
+
     /// `tp` is to become ours, with nothing remembered of an earlier time.
-    pub(super) fn acquire(&mut self, now: Instant, tp: &TopicPartition) {
+    pub(super) fn acquire(&mut self, now: Instant, tp: &TopicPartition, token: Option<u32>) {
         self.ownership.acquire(tp.clone());
-        self.partitions.insert(tp.clone(), Partition::default());
+        self.partitions.insert(tp.clone(), Partition { token, ..Partition::default() });
         #[cfg(feature = "mutants")]
         if let Some(entry) = self.remembered(tp) {
             return self.handle_found(tp, entry, crate::offsets::start::Source::Committed);

@@ -65,7 +65,8 @@ impl Consumer {
             self.outputs.push_back(Output::Order(Order::Lost { tp: tp.clone(), gain }));
             // A group follows topics: the new log begins where nothing is committed.
             if self.member.is_some() && self.stage == Stage::Running && !self.giving.contains(&tp) {
-                self.acquire(now, &tp);
+                let token = self.partitions.get(&tp).and_then(|partition| partition.token);
+                self.acquire(now, &tp, token);
                 continue;
             }
             if let Some(partition) = self.partitions.get_mut(&tp) {

@@ -45,6 +45,8 @@ impl From<Option<Instant>> for Patience {
 pub(super) struct Partition {
     /// Where it will start; known before the shard has it.
     pub(super) start: Option<(Entry, Source)>,
+    /// The generation or member epoch under which it became ours.
+    pub(super) token: Option<u32>,
     /// The gain it was handed to the shard with.
     pub(super) gain: Option<Gain>,
     /// The id of the topic it was handed over with; zero when the cluster has none.

@@ -23,14 +23,15 @@ pub(super) struct Gained {
     pub(super) position: Position,
     pub(super) position_epoch: LeaderEpoch,
     pub(super) leader: Option<Leader>,
+    pub(super) token: Option<u32>,
 }
 
 impl Shard {
     /// The control plane orders something.
     pub fn handle_order(&mut self, now: Instant, order: Order) {
         match order {
-            Order::Gain { tp, gain, topic_id, position, position_epoch, leader } => {
-                self.gain(Gained { tp, gain, topic_id, position, position_epoch, leader });
+            Order::Gain { tp, gain, topic_id, position, position_epoch, leader, token } => {
+                self.gain(Gained { tp, gain, topic_id, position, position_epoch, leader, token });
                 self.watch.begin(now);
             }
             Order::Leader { tp, gain, leader } => self.leader(&tp, gain, leader),
@@ -65,9 +66,9 @@ impl Shard {
         let worker = self.work.assign(slot);
         let tp = gained.tp.clone();
         let cursor = Self::first_cursor(slot, fence, &gained);
-        let leader = gained.leader;
+        let (leader, token) = (gained.leader, gained.token);
         self.slots.insert(slot, Entry::fresh(gained, fence, worker, cursor));
-        self.outputs.push_back(Output::Gained { slot, tp, fence, worker });
+        self.outputs.push_back(Output::Gained { slot, tp, fence, worker, token });
         self.reservoir.gain();
         self.lend(slot, leader);
     }

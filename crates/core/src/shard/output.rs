@@ -26,6 +26,8 @@ pub enum Output {
         fence: Fence,
         /// Who gets them.
         worker: WorkerId,
+        /// The generation or member epoch under which a group gave it to us.
+        token: Option<u32>,
     },
     /// From now on only this fence may start records; what runs under an older one ends uncounted.
     Fenced(Slot, Fence),

@@ -31,6 +31,7 @@ fn gain(partition: i32, gain: u32, position: i64) -> Order {
         position: Position(position),
         position_epoch: LeaderEpoch::UNKNOWN,
         leader: Some(leader(BROKER)),
+        token: None,
     }
 }
 

@@ -86,7 +86,7 @@ where
     tokio::spawn(Worker::<Record, H>::new(Arc::new(handler), setup));
     let partition = Arc::new(Partition::new(TopicPartition::new("t", 0)));
     inbox.send(ToWorker::Gained(SLOT, partition));
-    Bench { inbox, progress, lease: Lease::grant() }
+    Bench { inbox, progress, lease: Lease::grant(None) }
 }
 
 impl Bench {
