@@ -38,6 +38,7 @@ use crate::rng::Rng;
 use crate::time::Instant;
 pub use output::{Cause, Ending, Event, Outcome, Output, Right, Trouble};
 use partition::{Partition, Progress};
+use release::Looks;
 use rights::{Act, Rights};
 use shutdown::Stage;
 
@@ -91,6 +92,8 @@ pub struct Consumer {
     ownership: Holdings,
     /// Partitions that are being given up.
     giving: BTreeSet<TopicPartition>,
+    /// Which of them may be a step further.
+    looks: Looks,
     /// As whom the commit on its way was sent.
     commit_by: Option<Identity>,
     partitions: BTreeMap<TopicPartition, Partition>,
@@ -126,6 +129,7 @@ impl Consumer {
             ownership: Holdings::default(),
             partitions: BTreeMap::new(),
             giving: BTreeSet::new(),
+            looks: Looks::default(),
             commit_by: None,
             starts: Starts::new(config.policy, config.retry, rng.fork()),
             rights: Rights::new(rng.fork()),
@@ -149,6 +153,7 @@ impl Consumer {
     /// The cluster was looked at.
     pub fn handle_metadata(&mut self, now: Instant, metadata: Arc<Metadata>) {
         self.metadata = Arc::clone(&metadata);
+        self.looks.at_all();
         self.starts.handle_metadata(now, metadata);
         self.tell_brokers();
         self.look_at_rights(now);
@@ -176,6 +181,7 @@ impl Consumer {
     /// The coordinator answered a commit.
     pub fn handle_commit_answer(&mut self, now: Instant, answer: commit::Answer) {
         self.commit.handle_answer(now, answer);
+        self.looks.at_all();
         self.route(now);
     }
 
@@ -215,6 +221,7 @@ impl Consumer {
         }
         self.partitions.values_mut().for_each(|partition| partition.is_drained = true);
         self.is_shard_closed = true;
+        self.looks.at_all();
         self.handle_shutdown(now, now.after(self.config.drain_timeout));
         self.route(now);
     }

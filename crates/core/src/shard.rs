@@ -76,6 +76,8 @@ pub struct Shard {
     touched: Vec<Slot>,
     /// Slots that drain, so that a tick need not visit all.
     draining: Vec<Slot>,
+    /// When the first of them is late, if it has not ended by then.
+    drain_until: Option<Instant>,
     flush_at: Option<Instant>,
     /// The share that lanes know of; 0 before the first.
     share_told: u64,
@@ -99,6 +101,7 @@ impl Shard {
             outputs: VecDeque::new(),
             touched: Vec::new(),
             draining: Vec::new(),
+            drain_until: None,
             flush_at: None,
             share_told: 0,
             lanes: BTreeSet::new(),
@@ -161,6 +164,7 @@ impl Shard {
         let mut draining = std::mem::take(&mut self.draining);
         draining.retain(|slot| !self.end_drain(now, *slot));
         self.draining.append(&mut draining);
+        self.drain_until = self.draining.iter().filter_map(|slot| self.drains_until(*slot)).min();
         self.watch(now);
     }
 
@@ -178,15 +182,7 @@ impl Shard {
     /// When to call [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let drains = self.slots.iter().filter_map(|(_, entry)| match entry.phase {
-            Phase::Draining { deadline } => Some(deadline),
-            Phase::Running | Phase::Rewinding | Phase::Stopped => None,
-        });
-        let own = self.flush_at.into_iter().chain(self.watch.look_at());
-        if self.draining.is_empty() {
-            return own.min();
-        }
-        drains.chain(own).min()
+        [self.flush_at, self.watch.look_at(), self.drain_until].into_iter().flatten().min()
     }
 
     /// Whether nothing is queued and nothing is open.
@@ -340,6 +336,13 @@ impl Shard {
                 let cut = most.filter(|most| most.position < frontier.position);
                 self.restart(slot, cut.unwrap_or(frontier));
             }
+        }
+    }
+
+    fn drains_until(&self, slot: Slot) -> Option<Instant> {
+        match self.slots.get(slot)?.phase {
+            Phase::Draining { deadline } => Some(deadline),
+            Phase::Running | Phase::Rewinding | Phase::Stopped => None,
         }
     }
 

@@ -86,15 +86,6 @@ pub(super) enum Giving {
 }
 
 impl Giving {
-    /// When the next step is taken, whatever happens.
-    pub(super) const fn until(self) -> Option<Instant> {
-        match self {
-            Self::No | Self::Given | Self::Lost => None,
-            Self::Draining { told_by, .. } => Some(told_by),
-            Self::Committing { deadline } => Some(deadline),
-        }
-    }
-
     /// All has to end earlier.
     pub(super) fn hurry(&mut self, by: Instant, end: Instant) {
         match self {

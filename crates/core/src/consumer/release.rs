@@ -1,6 +1,8 @@
 //! How is a partition given up in good order? Drain, last commit, release: the one way out, for a
 //! rebalance, for an unsubscribe and for the end.
 
+use std::collections::BTreeSet;
+
 use forebay_protocol::types::TopicPartition;
 
 use super::output::{Event, Output};
@@ -37,9 +39,50 @@ impl Steps {
     }
 }
 
+/// Which of the partitions that are being given up may be a step further: with ten thousand of them
+/// each word about one must not cost a look at all.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    /// Something happened that concerns all.
+    all: bool,
+    some: BTreeSet<TopicPartition>,
+    /// When a step is due, whatever happens; some may be over already.
+    times: BTreeSet<Instant>,
+}
+
+impl Looks {
+    /// Something happened that may concern any of them.
+    pub(super) const fn at_all(&mut self) {
+        self.all = true;
+    }
+
+    fn at(&mut self, tp: &TopicPartition) {
+        self.some.insert(tp.clone());
+    }
+
+    fn wake_at(&mut self, steps: Steps) {
+        self.times.extend([steps.told_by, steps.commit_by]);
+    }
+
+    /// The partitions to look at.
+    fn take(&mut self, now: Instant, giving: &BTreeSet<TopicPartition>) -> Vec<TopicPartition> {
+        while self.times.first().is_some_and(|at| *at <= now) {
+            self.times.pop_first();
+            self.all = true;
+        }
+        let some = std::mem::take(&mut self.some);
+        if std::mem::take(&mut self.all) {
+            return giving.iter().cloned().collect();
+        }
+        some.into_iter().filter(|tp| giving.contains(tp)).collect()
+    }
+}
+
 impl Consumer {
     /// These are to be given up.
     pub(super) fn give_up(&mut self, tps: Vec<TopicPartition>, steps: Steps) {
+        self.looks.wake_at(steps);
+        self.looks.at_all();
         for tp in &tps {
             let Some(partition) = self.partitions.get_mut(tp) else { continue };
             if partition.giving != Giving::No {
@@ -77,25 +120,27 @@ impl Consumer {
             partition.is_drained = true;
             partition.unfinished = unfinished;
             self.unfinished = self.unfinished.saturating_add(unfinished);
+            self.looks.at(tp);
             self.commit.handle_flush(now);
         }
     }
 
     /// When the next step of giving up is taken, whatever happens.
     pub(super) fn giving_until(&self) -> Option<Instant> {
-        let giving = self.giving.iter().filter_map(|tp| self.partitions.get(tp));
-        giving.filter_map(|partition| partition.giving.until()).min()
+        self.looks.times.first().copied().filter(|_| !self.giving.is_empty())
     }
 
     /// Goes as many steps ahead as are done.
     pub(super) fn advance_giving(&mut self, now: Instant) {
-        let given: Vec<_> = {
-            let giving = std::mem::take(&mut self.giving);
-            let (given, rest) = giving.into_iter().partition(|tp| self.step(now, tp));
-            self.giving = rest;
-            let given: std::collections::BTreeSet<TopicPartition> = given;
-            given.into_iter().collect()
-        };
+        if self.giving.is_empty() {
+            self.looks = Looks::default();
+            return;
+        }
+        let looked = self.looks.take(now, &self.giving);
+        let given: Vec<_> = looked.into_iter().filter(|tp| self.step(now, tp)).collect();
+        for tp in &given {
+            self.giving.remove(tp);
+        }
         if given.is_empty() || self.stage != Stage::Running {
             return;
         }

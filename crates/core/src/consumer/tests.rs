@@ -467,3 +467,49 @@ fn a_shard_that_is_gone_leaves_its_last_frontier_committed() {
     let outcome = talk.outcome().unwrap();
     assert_eq!(outcome.cause, Some(Cause::ShardLost));
 }
+
+/// How long it takes to give so many partitions up, one word of the shard for each.
+fn time_to_close(count: i32) -> Duration {
+    let known = Known { leader: Some(BrokerId(1)), epoch: LeaderEpoch(5) };
+    let partitions = (0..count).map(|number| (number, known)).collect();
+    let topic = Topic { id: Uuid([9; 16]), error: 0, partitions };
+    let update = Update {
+        brokers: [(BrokerId(1), Address { host: "b".into(), port: 1 })].into(),
+        topics: [("orders".into(), topic)].into(),
+        ..Update::default()
+    };
+    let mut talk = Talk::start(CONFIG, count);
+    talk.consumer.handle_metadata(talk.now, Arc::new(Metadata::default().merge(update)));
+    let asked: Vec<_> = (0..count).map(tp).collect();
+    let starts = (0..count).map(|number| told(number, 0, 10)).collect();
+    talk.consumer.handle_committed(talk.now, &asked, starts);
+    talk.outputs();
+    let began = std::time::Instant::now();
+    talk.consumer.handle_shutdown(talk.now, at(10_000));
+    for number in 0..count {
+        talk.drained(number, 20, 0);
+        assert!(talk.consumer.poll_timeout().is_some());
+    }
+    let codes = |talk: &mut Talk| -> Vec<_> {
+        let entries = talk.commits().into_iter().flatten();
+        entries.map(|(number, _)| (tp(number), 0)).collect()
+    };
+    while let answer = codes(&mut talk)
+        && !answer.is_empty()
+    {
+        talk.consumer.handle_commit_answer(talk.now, commit::Answer::Partitions(answer));
+    }
+    let took = began.elapsed();
+    talk.consumer.handle_report(talk.now, Report::Closed);
+    let outcome = talk.outcome().unwrap();
+    assert!(outcome.partitions.iter().all(|(_, it)| it.is_committed && it.is_drained));
+    took
+}
+
+#[test]
+fn ten_thousand_partitions_are_given_up_with_work_that_grows_as_they_do() {
+    let least = |count| (0..3).map(|_| time_to_close(count)).min().unwrap();
+    let (few, many) = (least(1_000), least(10_000));
+    // Looking at all with each word would take a hundred times as long.
+    assert!(many < few * 40, "{few:?} for 1,000, {many:?} for 10,000");
+}

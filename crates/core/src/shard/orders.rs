@@ -181,6 +181,7 @@ impl Shard {
         self.outputs.push_back(Output::Draining(slot));
         if !self.end_drain(now, slot) {
             self.draining.push(slot);
+            self.drain_until = Some(self.drain_until.map_or(deadline, |until| until.min(deadline)));
         }
     }
 }

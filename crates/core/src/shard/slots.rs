@@ -154,6 +154,12 @@ impl Slots {
         self.entries.get_mut(slot.index())?.as_mut()
     }
 
+    /// The entry under a number, to look at.
+    #[must_use]
+    pub fn get(&self, slot: Slot) -> Option<&Entry> {
+        self.entries.get(slot.index())?.as_ref()
+    }
+
     /// The entry under a number, if this fence counts, `unless` somebody forgot to compare.
     pub fn fenced(&mut self, slot: Slot, fence: Fence, unless: Mutant) -> Option<&mut Entry> {
         self.entry(slot).filter(|entry| entry.fence == fence || unless.lives())
