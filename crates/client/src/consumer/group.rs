@@ -159,7 +159,7 @@ pub(super) fn consumer_heartbeat(
         rebalance_timeout_ms: beat.rest.map_or(-1, millis),
         subscribed_topic_names: topics
             .map(|topics| topics.iter().map(|topic| topic.as_str().into()).collect()),
-        subscribed_topic_regex: None,
+        subscribed_topic_regex: text(beat.regex.as_ref()),
         server_assignor: text(constant.assignor.as_ref().filter(|_| whole)),
         topic_partitions: owned,
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use forebay_core::ownership::member::Matches;
+use forebay_core::ownership::member::{Followed, Matches};
 use forebay_protocol::types::TopicName;
 use regex_lite::Regex;
 
@@ -12,6 +12,8 @@ use crate::config::ConfigError;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Patterns {
     allowed: Vec<Regex>,
+    /// The allowed ones as they were given.
+    given: Vec<String>,
     blocked: Vec<Regex>,
     /// Topics by name, beside the patterns.
     named: Vec<TopicName>,
@@ -27,11 +29,15 @@ pub(super) enum Side {
 impl Patterns {
     pub(super) fn add(&mut self, side: Side, pattern: &str) -> Result<(), ConfigError> {
         const EXPECTED: &str = "a regular expression that matches whole topic names, as orders-.*";
-        // A pattern means the whole name, as Java's does.
-        let whole = Regex::new(&format!("^(?:{pattern})$"));
+        // By itself first: "a)(b" is none, though it is one between brackets. A pattern means the
+        // whole name, as Java's does.
+        let whole = Regex::new(pattern).and_then(|_| Regex::new(&format!("^(?:{pattern})$")));
         let whole = whole.map_err(|_| ConfigError::new("pattern", pattern, EXPECTED))?;
         match side {
-            Side::Allowed => self.allowed.push(whole),
+            Side::Allowed => {
+                self.allowed.push(whole);
+                self.given.push(format!("(?:{pattern})"));
+            }
             Side::Blocked => self.blocked.push(whole),
         }
         Ok(())
@@ -54,6 +60,12 @@ impl Matches for Patterns {
         let is_named = self.named.iter().any(|it| it.as_str() == topic);
         is_named || (any(&self.allowed) && !any(&self.blocked))
     }
+
+    fn followed(&self) -> Option<Followed> {
+        let is_pure = self.blocked.is_empty() && !self.given.is_empty();
+        let named = || self.named.iter().cloned().collect();
+        is_pure.then(|| Followed { regex: self.given.join("|").into(), named: named() })
+    }
 }
 
 #[cfg(test)]
@@ -73,8 +85,22 @@ mod tests {
     }
 
     #[test]
+    fn only_a_pure_list_of_allowed_ones_is_one_expression() {
+        let mut patterns = Patterns::default();
+        patterns.add(Side::Allowed, "orders|bills").unwrap();
+        patterns.add(Side::Allowed, "x-.*").unwrap();
+        let followed = patterns.clone().with(["t".into()]).followed().unwrap();
+        assert_eq!(&*followed.regex, "(?:orders|bills)|(?:x-.*)");
+        assert_eq!(followed.named, ["t".into()].into());
+        patterns.add(Side::Blocked, ".*-test").unwrap();
+        assert_eq!(patterns.followed(), None, "there is no way to say not");
+    }
+
+    #[test]
     fn a_pattern_that_is_none_is_refused() {
-        let refused = Patterns::default().add(Side::Allowed, "orders-(").unwrap_err();
-        assert!(refused.to_string().starts_with("pattern is"), "{refused}");
+        for pattern in ["orders-(", "a)(b", "*", "[", "(?=a)b"] {
+            let refused = Patterns::default().add(Side::Allowed, pattern).unwrap_err();
+            assert!(refused.to_string().starts_with("pattern is"), "{refused}");
+        }
     }
 }

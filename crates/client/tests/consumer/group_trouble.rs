@@ -9,7 +9,7 @@ use forebay_broker::{
     ApiKey, BatchBuilder, BrokerId, Effect, ErrorCode, Fault, Release, TopicPartition,
 };
 
-use crate::group::{BOTH, millis, protocol_of, start};
+use crate::group::{BOTH, Member, millis, protocol_of, start};
 use crate::world::{GROUP, Seen, World, close, until};
 
 #[tokio::test(start_paused = true)]
@@ -142,6 +142,14 @@ async fn a_group_that_may_not_be_joined_ends_the_consumer_and_says_why() {
         let ended = member.run.await.unwrap().unwrap_err();
         assert_eq!(ended.broker_error(), Some(code.0), "{ended}");
     }
+    let world = World::new(1);
+    let code = ErrorCode::GROUP_AUTHORIZATION_FAILED;
+    let denied = Fault::new(Effect::Error(code)).api(ApiKey::ConsumerGroupHeartbeat);
+    world.broker.with(|cluster| cluster.script(denied.times(u32::MAX)));
+    let modern = world.member().group_protocol(GroupProtocol::Consumer);
+    let member = start(modern, Duration::ZERO, &Seen::default());
+    let ended = member.run.await.unwrap().unwrap_err();
+    assert_eq!(ended.broker_error(), Some(code.0), "{ended}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -165,6 +173,73 @@ async fn close_returns_by_its_deadline_in_the_middle_of_a_rebalance() {
         let begun = tokio::time::Instant::now();
         member.handle.close(limit).await;
         assert!(begun.elapsed() <= limit + millis(100), "{api}: {:?}", begun.elapsed());
+    }
+}
+
+/// What a consumer is at when it is closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum At {
+    Starting,
+    Joining,
+    Syncing,
+    Working,
+    Hanging,
+    Draining,
+}
+
+impl At {
+    /// Brings a member of a group there.
+    async fn member(self, world: &World, protocol: GroupProtocol) -> Member {
+        let silence = |api: ApiKey| {
+            let silent = Fault::new(Effect::DropAnswer).api(api).times(u32::MAX);
+            world.broker.with(|cluster| cluster.script(silent));
+        };
+        let takes = match self {
+            Self::Hanging | Self::Draining => Duration::from_secs(3_600),
+            Self::Starting | Self::Joining | Self::Syncing | Self::Working => millis(5),
+        };
+        match (self, protocol) {
+            (Self::Joining, GroupProtocol::Classic) => silence(ApiKey::JoinGroup),
+            (Self::Syncing, GroupProtocol::Classic) => silence(ApiKey::SyncGroup),
+            (Self::Joining | Self::Syncing, _) => silence(ApiKey::ConsumerGroupHeartbeat),
+            _ => {}
+        }
+        let builder = || world.member().group_protocol(protocol);
+        let member = start(builder(), takes, &Seen::default());
+        if self != Self::Starting {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        if self == Self::Draining {
+            let other = start(builder(), takes, &Seen::default());
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            drop(other);
+        }
+        member
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_returns_by_its_deadline_in_every_state_with_brokers_well_or_frozen() {
+    let states = [At::Starting, At::Joining, At::Syncing, At::Working, At::Hanging, At::Draining];
+    for (protocol, at) in BOTH.into_iter().flat_map(|it| states.map(|at| (it, at))) {
+        for (limit, is_frozen) in
+            [0, 1, 100, 3_000].into_iter().flat_map(|it| [(it, false), (it, true)])
+        {
+            let world = World::with_nodes(3, 4);
+            (0..4).for_each(|partition| world.fill(partition, 20, 20));
+            let member = at.member(&world, protocol).await;
+            if is_frozen {
+                let silent = Fault::new(Effect::DropAnswer).times(u32::MAX);
+                world.broker.with(|cluster| cluster.script(silent));
+            }
+            let begun = tokio::time::Instant::now();
+            member.handle.close(millis(limit)).await;
+            let took = begun.elapsed();
+            let told = format!("{protocol:?} {at:?} {limit} ms, frozen: {is_frozen}, {took:?}");
+            assert!(took <= millis(limit + 100), "{told}");
+            member.run.await.unwrap().ok();
+            assert!(begun.elapsed() <= millis(limit + 100), "the run: {told}");
+        }
     }
 }
 
@@ -268,4 +343,33 @@ async fn topics_that_match_are_followed_as_they_come_and_go() {
         close(&first.handle).await;
         close(&second.handle).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pure_pattern_is_followed_by_the_coordinator_however_old_our_metadata_is() {
+    let world = World::new(1);
+    let create = |name: &str| {
+        world.broker.with(|cluster| {
+            cluster.create_topic(name, 1).unwrap();
+            let batch = BatchBuilder::at_time(0).record(None, Some(b"x")).build();
+            cluster.append(&TopicPartition::new(name, 0), &batch).unwrap();
+        });
+    };
+    create("orders-eu");
+    create("my-orders-eu");
+    let all = Seen::default();
+    let member = || {
+        let builder = world.member().pattern("orders-.*").pattern("bills");
+        let builder = builder.metadata_max_age(Duration::from_secs(86_400));
+        start(builder.group_protocol(GroupProtocol::Consumer), Duration::ZERO, &all)
+    };
+    let (first, second) = (member(), member());
+    until(|| all.count() == 1).await;
+    create("orders-us");
+    create("bills");
+    until(|| all.count() == 3).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(all.count(), 3);
+    close(&first.handle).await;
+    close(&second.handle).await;
 }

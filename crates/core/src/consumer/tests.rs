@@ -469,6 +469,7 @@ fn a_shard_that_is_gone_leaves_its_last_frontier_committed() {
 }
 
 /// How long it takes to give so many partitions up, one word of the shard for each.
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "work is what is measured")]
 fn time_to_close(count: i32) -> Duration {
     let known = Known { leader: Some(BrokerId(1)), epoch: LeaderEpoch(5) };
     let partitions = (0..count).map(|number| (number, known)).collect();

@@ -51,6 +51,7 @@ pub(super) mod code {
     pub(crate) const UNRELEASED_INSTANCE_ID: i16 = 111;
     pub(crate) const UNSUPPORTED_ASSIGNOR: i16 = 112;
     pub(crate) const STALE_MEMBER_EPOCH: i16 = 113;
+    pub(crate) const INVALID_REGULAR_EXPRESSION: i16 = 128;
 }
 
 /// How long brokers must call a topic unknown before it counts as deleted: one that has just

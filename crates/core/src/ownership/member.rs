@@ -64,6 +64,20 @@ pub enum Wish {
 pub trait Matches: fmt::Debug + Send + std::marker::Sync {
     /// Whether this one is.
     fn wants(&self, topic: &str) -> bool;
+
+    /// The same in words that a coordinator can follow by itself; `None` where they cannot say it.
+    fn followed(&self) -> Option<Followed> {
+        None
+    }
+}
+
+/// Topics that a coordinator follows (KIP-848): those of either kind.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Followed {
+    /// Whole names match this; in RE2J's syntax, which knows no negation.
+    pub regex: Arc<str>,
+    /// These, whatever the expression says.
+    pub named: BTreeSet<TopicName>,
 }
 
 impl Wish {
@@ -78,6 +92,15 @@ impl Wish {
                 let names = known.map(|(name, _)| name);
                 names.filter(|name| matches.wants(name.as_str())).cloned().collect()
             }
+        }
+    }
+
+    /// By what a coordinator may follow topics for us.
+    #[must_use]
+    pub fn followed(&self) -> Option<Followed> {
+        match self {
+            Self::Topics(_) => None,
+            Self::Matching(matches) => matches.followed(),
         }
     }
 
@@ -128,6 +151,9 @@ pub struct Beat {
     pub identity: Identity,
     /// The topics that are wanted, when that changed.
     pub topics: Option<BTreeSet<TopicName>>,
+    /// The regular expression for those that are wanted beside them, when everything is to be
+    /// said.
+    pub regex: Option<Arc<str>>,
     /// What is ours by topic id, when that changed.
     pub owned: Option<Vec<(Uuid, Vec<i32>)>>,
     /// The rebalance timeout, with rack and assignor, when everything is to be said.

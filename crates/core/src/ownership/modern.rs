@@ -18,7 +18,7 @@ use forebay_protocol::types::{TopicName, TopicPartition, Uuid};
 
 use super::classic::code;
 use super::member::{
-    Answer, Beat, Beaten, Config, Identity, Output, Protocol, Request, Stamp, Trouble,
+    Answer, Beat, Beaten, Config, Followed, Identity, Output, Protocol, Request, Stamp, Trouble,
 };
 use crate::backoff::Backoff;
 use crate::cluster::metadata::Metadata;
@@ -71,6 +71,8 @@ pub struct Modern {
     told: Option<(BTreeSet<TopicName>, BTreeSet<TopicPartition>)>,
     /// What the heartbeat on its way tells.
     telling: (BTreeSet<TopicName>, BTreeSet<TopicPartition>),
+    /// By which the coordinator follows topics for us; without it we name them.
+    followed: Option<Followed>,
     /// The topics for which a heartbeat was refused last, since we may not know of one of them.
     denied: Option<BTreeSet<TopicName>>,
     /// What is to be ours, by topic id.
@@ -91,6 +93,7 @@ impl Modern {
         Self {
             backoff: Backoff::new(config.retry),
             member: member_id(&mut rng),
+            followed: config.wish.followed(),
             config,
             rng,
             metadata: Arc::default(),
@@ -189,7 +192,8 @@ impl Modern {
         }
         let (dynamic, fixed) = LEAVING;
         let epoch = if self.config.instance.is_some() { fixed } else { dynamic };
-        let beat = Beat { identity: self.who(epoch), topics: None, owned: None, rest: None };
+        let identity = self.who(epoch);
+        let beat = Beat { identity, topics: None, regex: None, owned: None, rest: None };
         let stamp = self.ask(Request::Beat(Box::new(beat)));
         self.state = State::Leaving { stamp };
     }
@@ -242,8 +246,10 @@ impl Modern {
         if told.is_none() {
             self.whole_at = now.after(WHOLE_EVERY);
         }
-        let beat =
-            Beat { identity: self.who(self.epoch), topics: new_topics, owned: new_owned, rest };
+        let followed = self.followed.as_ref().filter(|_| rest.is_some());
+        let regex = followed.map(|followed| Arc::clone(&followed.regex));
+        let identity = self.who(self.epoch);
+        let beat = Beat { identity, topics: new_topics, regex, owned: new_owned, rest };
         self.telling = (topics, self.owned.clone());
         self.told = told;
         self.due = now.after(self.interval);
@@ -253,7 +259,8 @@ impl Modern {
     /// The topics that are wanted, without those that we may not know of: for one of them the
     /// coordinator would refuse the whole heartbeat. With none left it is to say so itself.
     fn topics(&self) -> BTreeSet<TopicName> {
-        let wanted = self.config.wish.topics(&self.metadata);
+        let named = self.followed.as_ref().map(|followed| followed.named.clone());
+        let wanted = named.unwrap_or_else(|| self.config.wish.topics(&self.metadata));
         let is_denied = |name: &TopicName| {
             let topic = self.metadata.topics.get(name);
             topic.is_some_and(|topic| topic.error == code::TOPIC_AUTHORIZATION_FAILED)
@@ -314,10 +321,15 @@ impl Modern {
         }
     }
 
+    /// Whether a topic may be ours. What the coordinator matches, it matches by its own rules.
+    fn wants(&self, name: &TopicName) -> bool {
+        self.followed.is_some() || self.config.wish.wants(name)
+    }
+
     /// Topics that we did not ask for: once for each target.
     fn tell_unasked(&mut self) {
         for (name, topic) in &self.metadata.topics {
-            if topic.id.is_zero() || self.config.wish.wants(name) {
+            if topic.id.is_zero() || self.wants(name) {
                 continue;
             }
             let given = self.target.iter().filter(|(id, _)| *id == topic.id);
@@ -344,7 +356,7 @@ impl Modern {
                 is_complete = false;
                 continue;
             };
-            if !self.config.wish.wants(name) {
+            if !self.wants(name) {
                 continue;
             }
             ids.insert(TopicName::clone(name), *id);
@@ -394,6 +406,11 @@ impl Modern {
             | code::UNSUPPORTED_VERSION => self.fail(code),
             code::COORDINATOR_NOT_AVAILABLE | code::NOT_COORDINATOR => {
                 self.outputs.push_back(Output::WrongCoordinator);
+                self.again(now);
+            }
+            // What is one here is none there: we say which topics match.
+            code::INVALID_REGULAR_EXPRESSION if self.followed.is_some() => {
+                self.followed = None;
                 self.again(now);
             }
             code::TOPIC_AUTHORIZATION_FAILED => {

@@ -38,10 +38,14 @@ struct Talk {
 
 impl Talk {
     fn start(protocol: Protocol) -> Self {
+        Self::start_with(protocol, Wish::Topics(["t".into()].into()))
+    }
+
+    fn start_with(protocol: Protocol, wish: Wish) -> Self {
         let config = Config {
             protocol,
             remote_assignor: None,
-            wish: Wish::Topics(["t".into()].into()),
+            wish,
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
             rebalance_timeout: Duration::from_secs(300),
@@ -341,4 +345,34 @@ fn once_a_minute_everything_is_said_so_that_a_wrong_part_is_set_right() {
         }
     }
     assert_eq!(whole, 2, "in two minutes");
+}
+
+/// All topics that begin with t.
+#[derive(Debug)]
+struct BeginsWithT;
+
+impl crate::ownership::member::Matches for BeginsWithT {
+    fn wants(&self, topic: &str) -> bool {
+        topic.starts_with('t')
+    }
+
+    fn followed(&self) -> Option<Followed> {
+        Some(Followed { regex: "t.*".into(), named: ["u".into()].into() })
+    }
+}
+
+#[test]
+fn a_regular_expression_is_the_coordinators_to_follow_until_it_refuses_it() {
+    let wish = Wish::Matching(Arc::new(BeginsWithT));
+    let mut talk = Talk::start_with(Protocol::Consumer, wish);
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!((beat.regex, beat.topics), (Some("t.*".into()), Some(["u".into()].into())));
+    talk.beaten(1, Some(&[0]));
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!((beat.regex, beat.topics), (None, None), "it is said once");
+
+    talk.refused(code::INVALID_REGULAR_EXPRESSION);
+    talk.sleep(500);
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!((beat.regex, beat.topics), (None, Some(["t".into()].into())));
 }
