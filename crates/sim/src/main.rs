@@ -61,7 +61,9 @@ fn main() -> ExitCode {
         (Some(seed), mutants) => replay(seed, mutants.first().copied()),
         (None, []) => many(&asked),
         (None, mutants) => {
-            mutants.iter().fold(true, |is_good, mutant| hunt(&asked, *mutant) && is_good)
+            // All of them are hunted for, also behind one that is not found.
+            let missed = mutants.iter().filter(|mutant| !hunt(&asked, **mutant)).count();
+            missed == 0
         }
     };
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
