@@ -153,6 +153,8 @@ pub(super) struct Accumulator {
     has_leader: AtomicBool,
     /// Batches that were closed and are not through.
     queued: AtomicUsize,
+    /// How large a batch may grow, in bytes not packed: `batch.size`, until a broker refuses one.
+    limit: AtomicUsize,
     means: Arc<Means>,
     open: Mutex<Open>,
 }
@@ -302,6 +304,7 @@ impl Accumulator {
             tp,
             has_leader: AtomicBool::new(true),
             queued: AtomicUsize::new(0),
+            limit: AtomicUsize::new(means.batch_size),
             means,
             open: Mutex::new(open),
         }
@@ -316,9 +319,11 @@ impl Accumulator {
         self.queued.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// One of its closed batches became two.
-    pub(super) fn split(&self) {
+    /// One of its closed batches, of so many bytes not packed, was too large and became two. Later
+    /// ones are no larger than those, so that the broker refuses no more than it has to.
+    pub(super) fn split(&self, bytes: usize) {
         self.queued.fetch_add(1, Ordering::Relaxed);
+        self.limit.fetch_min(bytes / 2, Ordering::Relaxed);
     }
 }
 
@@ -359,7 +364,8 @@ impl Open {
     ) -> Result<(Receipt, Option<Opened>), Unfit> {
         let means = &accumulator.means;
         let more = if granted < bytes { means.take_room(bytes).ok_or(Unfit::NoRoom)? } else { 0 };
-        let mut builder = BatchBuilder::with_buffer(means.batch_size, means.spares.take());
+        let limit = accumulator.limit.load(Ordering::Relaxed);
+        let mut builder = BatchBuilder::with_buffer(limit, means.spares.take());
         let ordinal = match builder.append(record) {
             Ok(ordinal) => ordinal,
             Err(error) => {

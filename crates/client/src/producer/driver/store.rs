@@ -133,7 +133,7 @@ impl Store {
         rest: BatchId,
     ) -> Result<(), RecordsError> {
         let Some(bytes) = self.stamped(id, None) else { return Ok(()) };
-        let [first, second] = self.halves(&bytes, records)?;
+        let ([first, second], size) = self.halves(&bytes, records)?;
         let Some(stored) = self.batches.get_mut(&id) else { return Ok(()) };
         let behind = Stored {
             body: second,
@@ -143,7 +143,7 @@ impl Store {
             reserved: stored.reserved / 2,
             accumulator: Arc::clone(&stored.accumulator),
         };
-        stored.accumulator.split();
+        stored.accumulator.split(size);
         stored.body = first;
         stored.records = records;
         stored.reserved = stored.reserved.saturating_sub(behind.reserved);
@@ -151,7 +151,8 @@ impl Store {
         Ok(())
     }
 
-    fn halves(&mut self, bytes: &[u8], records: u32) -> Result<[Body; 2], RecordsError> {
+    /// The halves, and how many bytes they have together, not packed.
+    fn halves(&mut self, bytes: &[u8], records: u32) -> Result<([Body; 2], usize), RecordsError> {
         let (batch, _) = Batch::split_first(bytes)?;
         let mut scratch = Scratch::default();
         let section = batch.unpack(&mut self.decompressor, UNPACKED_MAX, &mut scratch)?;
@@ -171,11 +172,12 @@ impl Store {
             // They were in one batch, so that each half has room for its own.
             half.append(&new).ok();
         }
+        let size = first.size().saturating_add(second.size());
         let mut close = |builder: &mut BatchBuilder| {
             let closed = builder.close(self.codec, ProduceKind::default(), &mut self.compressor);
             closed.ok().flatten().map_or_else(|| sealed(Bytes::new()), Body::Closed)
         };
-        Ok([close(first), close(second)])
+        Ok(([close(first), close(second)], size))
     }
 
     /// The batch is through.

@@ -49,6 +49,37 @@ async fn a_batch_too_large_for_its_broker_is_split_until_its_records_fit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_broker_refused_once_is_not_tried_again() {
+    let broker = broker(Release::V4_4, 1);
+    let limit = |bytes| {
+        broker.with(|cluster| cluster.configure_topic(TOPIC, "max.message.bytes", bytes)).unwrap();
+    };
+    let producer = start(&broker, |_| {});
+    // How many requests it takes to write this, and how many batches that makes.
+    let burst = async || {
+        let (before, had) =
+            (produced(&broker).len(), broker.with(|it| it.batches(&tp(0), 0).len()));
+        for number in 0..200 {
+            send(&producer, &format!("{number:0100}")).await;
+        }
+        producer.flush().await.unwrap();
+        let batches = broker.with(|it| it.batches(&tp(0), 0).len()) - had;
+        (produced(&broker).len() - before, batches)
+    };
+    let (requests, batches) = burst().await;
+    assert_eq!(requests, batches, "nothing is refused");
+    limit("1000");
+    let (requests, batches) = burst().await;
+    assert!(batches < requests, "{batches} batches in {requests} requests: some are refused");
+    let (requests, batches) = burst().await;
+    assert_eq!(requests, batches, "what is too large is known");
+    assert!(batches < 100, "records still share batches: {batches}");
+    // A single record may be as large as the broker takes it.
+    limit("20000");
+    send(&producer, &"x".repeat(10_000)).await.delivered().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn try_send_gives_the_record_back_when_it_would_have_to_wait() {
     let broker = broker(Release::V4_4, 1);
     let producer = start(&broker, |config| {
