@@ -16,6 +16,7 @@ mod new_ports;
 mod old_formats;
 mod out_of_range;
 mod partitions_added;
+mod producer_killed;
 mod quota;
 mod recreated;
 mod resume;
@@ -55,6 +56,7 @@ pub(crate) const STORIES: &[&Story] = &[
     &leader_fails::MOVES,
     &leader_fails::KILLED,
     &leader_fails::FROZEN,
+    &producer_killed::STORY,
 ];
 
 /// Plays the part of a story that needs a process of its own: `name word word …`.

@@ -39,7 +39,7 @@ enum Mishap {
 
 const PARTITIONS: i32 = 3;
 /// Brokers need up to 6 s to notice that one of them is gone; clients come on top.
-const TAKE_OVER: Duration = Duration::from_secs(25);
+pub(super) const TAKE_OVER: Duration = Duration::from_secs(25);
 /// Longer than clients wait for an answer.
 const FROZEN_FOR: Duration = Duration::from_secs(5);
 
@@ -80,7 +80,7 @@ async fn tell(stage: &Stage, mishap: Mishap) -> Result<(), Ending> {
 }
 
 /// Who leads partition 0.
-async fn leader(machines: &Machines, topic: &str) -> Result<BrokerId, Ending> {
+pub(super) async fn leader(machines: &Machines, topic: &str) -> Result<BrokerId, Ending> {
     let described = admin(machines)?.describe_topic(&topic.into()).await?;
     let leader = described.partitions.first().and_then(|partition| partition.leader);
     leader.ok_or_else(|| Ending::Broken(format!("{topic} has no leader")))
