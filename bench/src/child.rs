@@ -49,13 +49,17 @@ pub(crate) struct Sample {
 /// Runs the command to its end on one core.
 pub(crate) fn run(words: &[String], core: usize, limit: Duration) -> Result<Sample, Error> {
     let before = children()?;
-    let mut child = start(words, core)?;
-    let line = finish(&mut child, limit)?;
+    let line = said(words, core, limit)?;
     let spent = children()?.saturating_sub(before);
     let line: Line = serde_json::from_str(line.lines().last().unwrap_or_default())
         .map_err(|source| Error::Line { command: words.join(" "), source })?;
     let cpu_ns_per_record = spent.as_secs_f64() * 1e9 / as_f64(line.records.max(1));
     Ok(Sample { cpu_ns_per_record, line })
+}
+
+/// What the command prints until its end, on one core.
+pub(crate) fn said(words: &[String], core: usize, limit: Duration) -> Result<String, Error> {
+    finish(&mut start(words, core)?, limit)
 }
 
 /// Starts a program on one core with its output at hand.

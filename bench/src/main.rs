@@ -10,13 +10,16 @@ mod echo;
 mod error;
 mod fill;
 mod floor;
+mod herd;
 mod machine;
 mod meter;
 mod ours;
 mod probe;
 mod produce;
+mod rebalance;
 mod replay;
 mod rounds;
+mod scale;
 mod stand;
 mod values;
 
@@ -48,6 +51,12 @@ enum Command {
     Produce(produce::Options),
     /// Memory under pressure, and processor time while nothing happens.
     Probe(probe::Options),
+    /// Many members of one group in this process.
+    Herd(herd::Options),
+    /// Herds of two sizes, and what ten times the members cost.
+    GroupScale(scale::Options),
+    /// How long partitions stand still when members join and leave, ours and others'.
+    Rebalance(rebalance::Options),
     /// All clients in turn, round after round, with a table and verdicts.
     Rounds(rounds::Options),
 }
@@ -61,6 +70,9 @@ fn main() -> ExitCode {
         Command::Echo(options) => echo::run(&options),
         Command::Produce(options) => produce::run(&options),
         Command::Probe(options) => probe::run(&options),
+        Command::Herd(options) => herd::run(&options),
+        Command::GroupScale(options) => scale::run(&options),
+        Command::Rebalance(options) => rebalance::run(&options),
         Command::Rounds(options) => rounds::run(&options),
     };
     match outcome {

@@ -6,16 +6,17 @@ use std::process::Command;
 use crate::command::{cargo, run as run_command};
 use crate::fault::Fault;
 
-/// `peers` builds the other clients, `produce` goes to `forebay-bench produce`, anything else to
-/// `forebay-bench rounds`.
+/// `peers` builds the other clients; `produce`, `group-scale` and `rebalance` are verbs of
+/// `forebay-bench`, anything else goes to its `rounds`.
 pub(crate) fn run(root: &Path, options: &[&str]) -> Result<(), Fault> {
     if options == ["peers"] {
         return run_command(Command::new("bench/peers/build.sh").current_dir(root));
     }
     let (what, options) = match options {
-        ["produce", options @ ..] => ("produce", options),
+        [what @ ("produce" | "group-scale" | "rebalance"), options @ ..] => (*what, options),
         options => ("rounds", options),
     };
+    // `forebay` produces, and is the broker of `group-scale`, as users have it.
     let packages = ["-p", "forebay-bench", "-p", "forebay-cli"];
     run_command(cargo().current_dir(root).args(["build", "--release"]).args(packages))?;
     let mut bench = Command::new("target/release/forebay-bench");
