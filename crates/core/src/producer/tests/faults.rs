@@ -246,10 +246,8 @@ impl World {
         }
         let brokers: Vec<_> = self.wires.keys().copied().collect();
         let Some(broker) = brokers.get(self.rng.below(brokers.len())).copied() else { return };
-        let next = match self.defect {
-            Defect::Overtaking => VecDeque::pop_back,
-            _ => VecDeque::pop_front,
-        };
+        let overtakes = self.defect == Defect::Overtaking;
+        let next = if overtakes { VecDeque::pop_back } else { VecDeque::pop_front };
         let Some(load) = self.wires.get_mut(&broker).and_then(next) else { return };
         let fault = if faults == 0 { 9 } else { self.rng.below(12) };
         let answer = match fault {
