@@ -17,12 +17,13 @@ mod partition;
 mod release;
 mod rights;
 mod shutdown;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_protocol::types::{LeaderEpoch, Position, TopicPartition};
+use forebay_protocol::types::{Position, TopicPartition};
 
 use crate::backoff;
 use crate::cluster::metadata::Metadata;
@@ -30,7 +31,6 @@ use crate::fence::Gain;
 use crate::offsets::commit::{self, Author, Commit, Entry};
 use crate::offsets::start::{self, Ask, Policy, Source, Starts, Told};
 use crate::orders::{Fault, Leader, LeaderHint, Order, Report};
-use crate::ownership::Ownership;
 use crate::ownership::holdings::Holdings;
 use crate::ownership::member::{self, Identity};
 use crate::ownership::membership::Membership;
@@ -224,49 +224,6 @@ impl Consumer {
         self.looks.at_all();
         self.handle_shutdown(now, now.after(self.config.drain_timeout));
         self.route(now);
-    }
-
-    /// The user wants no more records of `tp` for now. Answers whether the partition is ours.
-    pub fn handle_pause(&mut self, tp: &TopicPartition) -> bool {
-        self.set_progress(tp, Progress::Paused)
-    }
-
-    /// The user wants records of `tp` again. Answers whether the partition is ours.
-    pub fn handle_resume(&mut self, tp: &TopicPartition) -> bool {
-        self.set_progress(tp, Progress::Flowing)
-    }
-
-    /// The user moves `tp`. Answers whether the partition is ours.
-    pub fn handle_seek(&mut self, now: Instant, tp: &TopicPartition, position: Position) -> bool {
-        let is_ours = self.ownership.get(tp) != Ownership::Unowned;
-        let Some(partition) = self.partitions.get_mut(tp).filter(|_| is_ours) else { return false };
-        partition.trouble = None;
-        self.starts.handle_dropped(tp);
-        self.commit.handle_seek(tp);
-        if let Some(gain) = partition.gain {
-            partition.frontier = Some(position);
-            let position_epoch = LeaderEpoch::UNKNOWN;
-            let order = Order::Seek { tp: tp.clone(), gain, position, position_epoch };
-            self.outputs.push_back(Output::Order(order));
-        } else {
-            let entry = Entry { position, epoch: LeaderEpoch::UNKNOWN };
-            partition.start = Some((entry, Source::Policy));
-            self.gain(tp);
-        }
-        self.route(now);
-        true
-    }
-
-    /// All before this position of `tp` is done; the outer `None` when it is not ours.
-    #[must_use]
-    pub fn position(&self, tp: &TopicPartition) -> Option<Option<Position>> {
-        self.partitions.get(tp).map(|partition| partition.frontier)
-    }
-
-    /// What the coordinator confirmed for `tp`; the outer `None` when it is not ours.
-    #[must_use]
-    pub fn committed(&self, tp: &TopicPartition) -> Option<Option<Position>> {
-        self.partitions.get(tp).map(|_| self.commit.acked(tp))
     }
 
     /// The deadline from [`poll_timeout`](Self::poll_timeout) passed.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cluster::metadata::{Partition as Known, Topic, Update};
 use crate::orders::{Address, ResetCause};
-use forebay_protocol::types::{BrokerId, Offset, Uuid};
+use forebay_protocol::types::{BrokerId, LeaderEpoch, Offset, Uuid};
 
 const RETRY: backoff::Config =
     backoff::Config { first: Duration::from_millis(100), max: Duration::from_secs(1) };
