@@ -18,6 +18,7 @@ use forebay_protocol::types::BrokerId;
 use crate::fence::Start;
 use crate::fetch::cursor::{Cursor, Returned};
 use crate::mutant::Mutant;
+use crate::offsets::finished::Finished;
 use crate::offsets::tracker::{Frontier, Tracker};
 use crate::orders::{Fault, Report};
 use crate::reservoir::{self, Reservoir};
@@ -233,12 +234,20 @@ impl Shard {
                 let release = LaneOrder::Flow(slot, Flow::Release);
                 self.outputs.push_back(Output::Lane(*lane, release));
             }
-            if run.is_empty() {
-                tracker.skip(now, run.next, run.epoch);
-            } else if let Some(jobs) = self.jobs.get_mut(entry.worker.0) {
-                self.open += 1;
-                let block = tracker.open(now, run.next, run.epoch, run.bytes.len() as u64);
-                jobs.push(Job { run, block });
+            let Some(jobs) = self.jobs.get_mut(entry.worker.0) else { continue };
+            let mut open = |run: BatchRun| {
+                if run.is_empty() {
+                    tracker.skip(now, run.next, run.epoch);
+                } else {
+                    self.open += 1;
+                    let block = tracker.open(now, run.next, run.epoch, run.bytes.len() as u64);
+                    jobs.push(Job { run, block });
+                }
+            };
+            if entry.finished.is_empty() {
+                open(run);
+            } else {
+                entry.finished.leave_out(run).into_iter().for_each(open);
             }
         }
         Self::touch(&mut self.touched, entry, slot);
@@ -334,7 +343,16 @@ impl Shard {
                 let frontier = entry.tracker.frontier();
                 let most = entry.rewind_to.take();
                 let cut = most.filter(|most| most.position < frontier.position);
+                // Of a log that was cut nobody knows what stands behind the cut now.
+                let mut finished = std::mem::take(&mut entry.finished);
+                match most {
+                    Some(_) => finished = Finished::default(),
+                    None => finished.add(entry.tracker.finished()),
+                }
                 self.restart(slot, cut.unwrap_or(frontier));
+                if let Some(entry) = self.slots.entry(slot) {
+                    entry.finished = finished;
+                }
             }
         }
     }
@@ -385,6 +403,7 @@ impl Shard {
         entry.fence.start = Start(entry.fence.start.0.wrapping_add(1));
         entry.tracker = Tracker::new(at);
         entry.rewind_to = None;
+        entry.finished = Finished::default();
         if entry.phase == Phase::Rewinding {
             entry.phase = Phase::Running;
         }

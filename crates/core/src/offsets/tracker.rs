@@ -186,6 +186,19 @@ impl Tracker {
         open.sum::<i64>().unsigned_abs()
     }
 
+    /// What is done of each block, from its first position to before the second; nothing is done
+    /// of those that give the same twice.
+    pub fn finished(&self) -> impl Iterator<Item = (Position, Position)> + '_ {
+        let mut from = self.frontier.position;
+        self.open.iter().map(move |block| {
+            let to = match block.state {
+                State::Working(done) | State::Abandoned(done) => done,
+                State::Done => block.next,
+            };
+            (std::mem::replace(&mut from, block.next), to)
+        })
+    }
+
     /// Blocks that a worker has.
     #[must_use]
     pub const fn open_blocks(&self) -> usize {

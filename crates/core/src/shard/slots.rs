@@ -8,6 +8,7 @@ use super::orders::Gained;
 use crate::fence::{Fence, Gain};
 use crate::fetch::cursor::Cursor;
 use crate::mutant::Mutant;
+use crate::offsets::finished::Finished;
 use crate::offsets::tracker::{Frontier, Tracker};
 use crate::orders::Leader;
 use crate::run::Watermarks;
@@ -40,6 +41,8 @@ pub struct Entry {
     pub watermarks: Watermarks,
     /// Where it goes on at the latest when it has rewound: the log was cut there.
     pub rewind_to: Option<Frontier>,
+    /// What behind the frontier is done already.
+    pub finished: Finished,
     /// Where a batch failed its checksum last; a second time at the same place is final.
     pub bad_batch_at: Option<i64>,
 }
@@ -210,6 +213,7 @@ impl Entry {
             worker,
             watermarks: Watermarks::default(),
             rewind_to: None,
+            finished: Finished::default(),
             bad_batch_at: None,
         }
     }

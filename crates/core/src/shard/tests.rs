@@ -246,6 +246,50 @@ fn a_bad_batch_is_fetched_again_once_and_then_stops_its_partition() {
     assert!(lent(&outputs(&mut shard)).is_empty(), "it stays stopped");
 }
 
+/// Ten records each, by the offsets and lengths of their batches.
+fn batches(cursor: &Cursor, count: i64) -> BatchRun {
+    let mut bytes = Vec::new();
+    for number in 0..count {
+        bytes.extend_from_slice(&(cursor.position.0 + 10 * number).to_be_bytes());
+        bytes.extend_from_slice(&4_i32.to_be_bytes());
+        bytes.extend_from_slice(&[0; 4]);
+    }
+    BatchRun { bytes: bytes.into(), ..run(cursor, 10 * count) }
+}
+
+#[test]
+fn what_was_done_behind_a_bad_batch_is_not_done_again() {
+    let (mut shard, mut cursor) = with_one();
+    let mut arrived = Vec::new();
+    for _ in 0..4 {
+        arrived.push(batches(&cursor, 1));
+        cursor.position = arrived.last().unwrap().next;
+    }
+    shard.handle_arrived(NOW, BROKER, arrived);
+    let jobs_open = jobs(outputs(&mut shard));
+    shard.handle_progress(NOW, vec![word(&jobs_open[1], Done::All)]);
+    let why = Ended::BadBatch { base: Offset(0), last: Offset(9), reason: "crc".into() };
+    shard.handle_progress(NOW, vec![word(&jobs_open[0], Done::Ended { at: Position(0), why })]);
+    let part = Done::Ended { at: Position(34), why: Ended::Released };
+    shard.handle_progress(NOW, vec![word(&jobs_open[3], part)]);
+    let part = Done::Ended { at: Position(20), why: Ended::Released };
+    shard.handle_progress(NOW, vec![word(&jobs_open[2], part)]);
+    shard.handle_returned(cursor, Returned::Recalled);
+    let again = lent(&outputs(&mut shard)).remove(0);
+    assert_eq!(again.position, Position(0));
+
+    shard.handle_arrived(NOW, BROKER, vec![batches(&again, 5)]);
+
+    let open = jobs(outputs(&mut shard));
+    let stretches: Vec<_> = open.iter().map(|job| (job.run.from.0, job.run.next.0)).collect();
+    assert_eq!(stretches, [(0, 10), (20, 30), (34, 50)], "10 to 20 and 30 to 34 were done");
+    assert_eq!(open.iter().map(|job| job.run.bytes.len()).collect::<Vec<_>>(), [16, 16, 32]);
+    shard.handle_progress(NOW, open.iter().map(|job| word(job, Done::All)).collect());
+    shard.handle_timeout(shard.poll_timeout().unwrap());
+    let told = reports(outputs(&mut shard)).pop().unwrap();
+    assert!(matches!(told, Report::Frontier { position: Position(50), .. }), "{told:?}");
+}
+
 /// A shard of which ten records are at work and whose cursor, behind them, needs a reset to `to`.
 fn reset_to(to: i64) -> (Shard, Job) {
     let (mut shard, mut cursor) = with_one();
