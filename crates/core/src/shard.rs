@@ -352,6 +352,11 @@ impl Shard {
                 self.restart(slot, cut.unwrap_or(frontier));
                 if let Some(entry) = self.slots.entry(slot) {
                     entry.finished = finished;
+                    // It may have gone back, or on since it was told last: nobody would hear of
+                    // either until something more is done.
+                    entry.tracker.tell_again();
+                    Self::touch(&mut self.touched, entry, slot);
+                    self.flush_at.get_or_insert_with(|| now.after(self.config.flush_every));
                 }
             }
         }

@@ -42,6 +42,8 @@ pub struct Tracker {
     open_bytes: u64,
     frontier: Frontier,
     told: Position,
+    /// Whether it is to be told although it is where it was.
+    is_news: bool,
     /// When the frontier moved last, or work began on an idle slot.
     moved: Instant,
 }
@@ -77,6 +79,7 @@ impl Tracker {
             open_bytes: 0,
             frontier: start,
             told: start.position,
+            is_news: false,
             moved: Instant::from_nanos(0),
         }
     }
@@ -213,11 +216,16 @@ impl Tracker {
 
     /// The frontier, if it moved since it was last taken here.
     pub fn take_moved(&mut self) -> Option<Frontier> {
-        if self.frontier.position == self.told {
+        if self.frontier.position == self.told && !std::mem::take(&mut self.is_news) {
             return None;
         }
         self.told = self.frontier.position;
         Some(self.frontier)
+    }
+
+    /// The frontier is news although it stands where it began.
+    pub const fn tell_again(&mut self) {
+        self.is_news = true;
     }
 
     fn push(

@@ -337,6 +337,10 @@ fn a_log_that_was_cut_behind_running_work_is_read_again_when_that_has_ended() {
         let again = lent(&outputs(&mut shard)).remove(0);
         assert_eq!(again.position, Position(expected));
         assert!(job.run.fence < again.fence);
+        shard.handle_timeout(NOW.after(Duration::from_secs(1)));
+        let told = reports(outputs(&mut shard)).pop().unwrap();
+        let Report::Frontier { position, .. } = told else { panic!("{told:?}") };
+        assert_eq!(position, Position(expected), "told, although nothing was done there");
     }
 }
 
