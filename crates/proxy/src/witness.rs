@@ -192,7 +192,8 @@ impl Witness {
                 if let Some(answer) = read::<m::MetadataRequest>(question, answer) {
                     self.topics.learn(&answer);
                 }
-                Ok(())
+                let desk = (&*self.ledger, &self.topics);
+                self.members.iter_mut().try_for_each(|(client, it)| it.hears_names(client, desk))
             }
             ApiKey::Produce => match (&question.about, read::<m::ProduceRequest>(question, answer))
             {

@@ -1,7 +1,7 @@
 //! What does one member say and hear of its membership: what it holds, what it commits, whether it
 //! is still one?
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use bytes::Bytes;
@@ -24,6 +24,9 @@ type Desk<'a> = (&'a dyn Ledger, &'a Topics);
 #[derive(Debug, Default)]
 pub(crate) struct Member {
     held: BTreeSet<String>,
+    /// What was given to it by the id of a topic whose name nobody was told yet, with the epoch: a
+    /// client cannot touch it before it hears the name, and a history knows names alone.
+    unnamed: BTreeMap<(Uuid, i32), i32>,
     commits: u64,
     /// The generation or member epoch that it was told last.
     epoch: i32,
@@ -72,7 +75,9 @@ impl Member {
                 let Ok(request) = request else { return Ok(()) };
                 if request.topic_partitions.is_some() || request.member_epoch < 0 {
                     let owned = request.topic_partitions.iter().flatten();
-                    let owned = owned.flat_map(|it| by_id(it, desk.1)).collect();
+                    let owned: BTreeSet<_> = owned.flat_map(by_id).collect();
+                    self.unnamed.retain(|it, _| owned.contains(it));
+                    let owned = owned.iter().map(|it| desk.1.tp(("", it.0), it.1)).collect();
                     self.keep(&client, &owned, desk)?;
                 }
                 request.member_epoch
@@ -176,7 +181,7 @@ impl Member {
         self.is_joining = false;
         let Ok(assigned) = Assignment::decode(answer.assignment.clone()) else { return Ok(()) };
         let assigned = assigned.partitions.iter().map(|it| by_name(it, desk.1));
-        self.gains(question, epoch, assigned, desk)
+        self.gains(&question.client, epoch, assigned, desk)
     }
 
     /// What a coordinator by KIP-848 says.
@@ -193,11 +198,19 @@ impl Member {
         }
         self.epoch = answer.member_epoch;
         let assigned = answer.assignment.iter().flat_map(|it| &it.topic_partitions);
-        let assigned = assigned.flat_map(|it| {
-            let name = |partition: &i32| desk.1.tp(("", it.topic_id), *partition);
-            it.partitions.iter().map(name).collect::<Vec<_>>()
-        });
-        self.gains(question, answer.member_epoch, assigned, desk)
+        let assigned = assigned.flat_map(|it| it.partitions.iter().map(|n| (it.topic_id, *n)));
+        self.unnamed.extend(assigned.map(|tp| (tp, answer.member_epoch)));
+        self.hears_names(&question.client, desk)
+    }
+
+    /// Somebody was told the names of topics.
+    pub(crate) fn hears_names(&mut self, client: &str, desk: Desk<'_>) -> io::Result<()> {
+        let named = self.unnamed.extract_if(.., |(id, _), _| desk.1.knows(*id));
+        let named: Vec<_> = named.collect();
+        for ((id, partition), epoch) in named {
+            self.gains(client, epoch, [desk.1.tp(("", id), partition)], desk)?;
+        }
+        Ok(())
     }
 
     fn committed(
@@ -251,6 +264,7 @@ impl Member {
         if !over.iter().any(|it| it.0 == code) {
             return Ok(());
         }
+        self.unnamed.clear();
         for tp in std::mem::take(&mut self.held) {
             let (member, cause) = (question.client.to_string(), format!("code {code}"));
             desk.0.note(What::Lost { member, tp, cause })?;
@@ -260,14 +274,14 @@ impl Member {
 
     fn gains(
         &mut self,
-        question: &Question,
+        client: &str,
         epoch: i32,
-        assigned: impl Iterator<Item = String>,
+        assigned: impl IntoIterator<Item = String>,
         desk: Desk<'_>,
     ) -> io::Result<()> {
         for tp in assigned {
             if self.held.insert(tp.clone()) {
-                let member = question.client.to_string();
+                let member = client.to_owned();
                 desk.0.note(What::Gained { member, epoch, tp })?;
             }
         }
@@ -286,6 +300,6 @@ fn by_name(tp: &TopicPartition, topics: &Topics) -> String {
     topics.tp((tp.topic.as_str(), Uuid::ZERO), tp.partition)
 }
 
-fn by_id(of: &TopicPartitions, topics: &Topics) -> Vec<String> {
-    of.partitions.iter().map(|partition| topics.tp(("", of.topic_id), *partition)).collect()
+fn by_id(of: &TopicPartitions) -> impl Iterator<Item = (Uuid, i32)> + '_ {
+    of.partitions.iter().map(|partition| (of.topic_id, *partition))
 }

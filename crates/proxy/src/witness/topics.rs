@@ -21,6 +21,10 @@ impl Topics {
         }
     }
 
+    pub(crate) fn knows(&self, id: Uuid) -> bool {
+        self.names.contains_key(&id)
+    }
+
     /// How a history calls a partition: by the topic's name, or by its id as long as nobody was
     /// told the name.
     pub(crate) fn tp(&self, (name, id): (&str, Uuid), partition: i32) -> String {

@@ -13,3 +13,4 @@ mod clients;
 mod harm;
 mod history;
 mod hostile;
+mod names;
