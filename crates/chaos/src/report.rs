@@ -56,34 +56,40 @@ impl Sum {
     }
 
     fn print(&self, title: &str) {
-        let count = |what: &str| self.counts.get(what).copied().unwrap_or(0);
+        let (slices, seeds) = (self.slices, &self.seeds);
+        println!("\n{title}: {slices} slices, {:.1} minutes, seeds {seeds:?}", self.minutes());
+        self.print_deeds();
+        self.print_findings();
+        Price::ALL.iter().for_each(|price| self.print_stall(price.name()));
+        self.unmet.iter().for_each(|unmet| println!("  unmet: {unmet}"));
+        if !self.bad.is_empty() {
+            println!("  BAD: seeds {:?}", self.bad);
+        }
+    }
+
+    /// What happened.
+    fn print_deeds(&self) {
         let it = &self.figures;
-        println!(
-            "\n{title}: {} slices, {:.1} minutes, seeds {:?}",
-            self.slices,
-            self.minutes(),
-            self.seeds
-        );
         println!(
             "  {} records, {} commits, {} partitions moved, {} unclean losses",
             it.records, it.commits, it.moves, it.unclean_losses
         );
-        println!(
-            "  consumer kills {}, consumer freezes {}, joins {}, leaves {}",
-            count("consumer kills"),
-            count("consumer freezes"),
-            count("joins"),
-            count("leaves")
-        );
-        println!(
-            "  broker kills {}, broker freezes {}, leader moves {}, coordinator moves {}, faults of \
-             the network {}",
-            count("broker kills"),
-            count("broker freezes"),
-            count("leader moves"),
-            count("coordinator moves"),
-            count("faults of the network")
-        );
+        self.print_counts(&["consumer kills", "consumer freezes", "joins", "leaves"]);
+        let brokers = ["broker kills", "broker freezes", "leader moves", "coordinator moves"];
+        self.print_counts(&brokers);
+        self.print_counts(&["faults of the network"]);
+        if self.count("times the machine stood still") != 0 {
+            println!(
+                "  the machine itself stood still {} times, {} s in all: taken out of all times",
+                self.count("times the machine stood still"),
+                self.count("seconds the machine stood still")
+            );
+        }
+    }
+
+    /// What the checker found.
+    fn print_findings(&self) {
+        let it = &self.figures;
         println!(
             "  lost {}, unsafe commits {}, zombie deliveries {}, unexplained duplicates {}, order \
              breaks {}, commit regressions {}, resets {}",
@@ -102,22 +108,19 @@ impl Sum {
             quantile(&self.repeated, 990),
             quantile(&self.repeated, 1000)
         );
-        if count("times the machine stood still") != 0 {
-            println!(
-                "  the machine itself stood still {} times, {} s in all: taken out of all times",
-                count("times the machine stood still"),
-                count("seconds the machine stood still")
-            );
-        }
         println!(
             "  longest stall in quiet windows {} ms; stalls in ms, and without the deed:",
             it.longest_stall / 1_000_000
         );
-        Price::ALL.iter().for_each(|price| self.print_stall(price.name()));
-        self.unmet.iter().for_each(|unmet| println!("  unmet: {unmet}"));
-        if !self.bad.is_empty() {
-            println!("  BAD: seeds {:?}", self.bad);
-        }
+    }
+
+    fn print_counts(&self, deeds: &[&str]) {
+        let told = deeds.iter().map(|deed| format!("{deed} {}", self.count(deed)));
+        println!("  {}", told.collect::<Vec<_>>().join(", "));
+    }
+
+    fn count(&self, what: &str) -> u64 {
+        self.counts.get(what).copied().unwrap_or(0)
     }
 
     fn print_stall(&self, what: &str) {

@@ -310,17 +310,19 @@ fn what_cannot_be_shared_is_refused_by_name() {
     assert!(refused(patient).starts_with("drain timeout"));
 }
 
+fn create_with_a_record(world: &World, name: &str) {
+    world.broker.with(|cluster| {
+        cluster.create_topic(name, 1).unwrap();
+        let batch = BatchBuilder::at_time(0).record(None, Some(b"x")).build();
+        cluster.append(&TopicPartition::new(name, 0), &batch).unwrap();
+    });
+}
+
 #[tokio::test(start_paused = true)]
 async fn topics_that_match_are_followed_as_they_come_and_go() {
     for protocol in BOTH {
         let world = World::new(1);
-        let create = |name: &str| {
-            world.broker.with(|cluster| {
-                cluster.create_topic(name, 1).unwrap();
-                let batch = BatchBuilder::at_time(0).record(None, Some(b"x")).build();
-                cluster.append(&TopicPartition::new(name, 0), &batch).unwrap();
-            });
-        };
+        let create = |name: &str| create_with_a_record(&world, name);
         create("orders-eu");
         create("bills");
         let all = Seen::default();
@@ -348,13 +350,7 @@ async fn topics_that_match_are_followed_as_they_come_and_go() {
 #[tokio::test(start_paused = true)]
 async fn a_pure_pattern_is_followed_by_the_coordinator_however_old_our_metadata_is() {
     let world = World::new(1);
-    let create = |name: &str| {
-        world.broker.with(|cluster| {
-            cluster.create_topic(name, 1).unwrap();
-            let batch = BatchBuilder::at_time(0).record(None, Some(b"x")).build();
-            cluster.append(&TopicPartition::new(name, 0), &batch).unwrap();
-        });
-    };
+    let create = |name: &str| create_with_a_record(&world, name);
     create("orders-eu");
     create("my-orders-eu");
     let all = Seen::default();
