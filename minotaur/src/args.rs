@@ -123,6 +123,8 @@ enum Tuning {
     Test,
     /// As in production: full compiler, G1, 1 GiB of heap
     Bench,
+    /// As bench, without a collector: no pauses, and an end when 4 GiB of heap are used up
+    Latency,
 }
 
 #[derive(Args, Debug)]
@@ -215,6 +217,7 @@ impl From<Tuning> for Profile {
         match tuning {
             Tuning::Test => Self::Test,
             Tuning::Bench => Self::Bench,
+            Tuning::Latency => Self::Latency,
         }
     }
 }

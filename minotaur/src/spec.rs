@@ -49,6 +49,9 @@ pub enum Profile {
     Test,
     /// As in production: full compiler, G1, 1 GiB of heap, Kafka's own thread counts.
     Bench,
+    /// As `Bench`, without a collector, so that no pause of the broker's is measured as somebody
+    /// else's latency: 4 GiB of heap, and the broker ends when they are used up.
+    Latency,
 }
 
 impl LabSpec {

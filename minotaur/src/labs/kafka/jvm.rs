@@ -19,6 +19,13 @@ const BENCH: [&str; 4] = [
     "-XX:InitiatingHeapOccupancyPercent=35",
     "-XX:+ExplicitGCInvokesConcurrent",
 ];
+/// Nothing is ever collected, so nothing waits for a collector.
+const LATENCY: [&str; 4] = [
+    "-XX:+UnlockExperimentalVMOptions",
+    "-XX:+UseEpsilonGC",
+    "-XX:+AlwaysPreTouch",
+    "-XX:+ExitOnOutOfMemoryError",
+];
 /// Parts of the JDK that old brokers look into.
 const OPENED: [&str; 3] = [
     "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED",
@@ -37,7 +44,11 @@ pub(crate) const fn configuration(node: Node) -> &'static str {
 /// The whole argument file of `node`, one argument per line.
 pub(crate) fn arguments(plan: &Plan, node: Node, kit: &Kit, archives: Archives) -> String {
     let mut arguments = memory(plan, node);
-    let tuning = if profile(plan, node) == Profile::Bench { &BENCH } else { &TEST };
+    let tuning = match profile(plan, node) {
+        Profile::Test => &TEST,
+        Profile::Bench => &BENCH,
+        Profile::Latency => &LATENCY,
+    };
     arguments.extend(tuning.iter().map(|flag| (*flag).to_owned()));
     arguments.extend(archive(node, kit, archives));
     if kit.era.opens_jdk {
@@ -73,6 +84,7 @@ fn memory(plan: &Plan, node: Node) -> Vec<String> {
         (Node::ZooKeeper, _) => ("64m", "128m"),
         (_, Profile::Test) => (heap.unwrap_or("64m"), heap.unwrap_or("256m")),
         (_, Profile::Bench) => (heap.unwrap_or("1g"), heap.unwrap_or("1g")),
+        (_, Profile::Latency) => (heap.unwrap_or("4g"), heap.unwrap_or("4g")),
     };
     vec![format!("-Xms{first}"), format!("-Xmx{most}")]
 }
@@ -154,6 +166,14 @@ mod tests {
         assert!(text.contains("-Xms1g") && text.contains("-Xmx1g"), "{text}");
         let text = written(&spec.heap("2g").unwrap(), 17, Archives::Use);
         assert!(text.contains("-Xms2g") && text.contains("-Xmx2g"), "{text}");
+    }
+
+    #[test]
+    fn a_broker_for_latency_has_no_collector_that_could_stop_it() {
+        let spec = LabSpec::parse("kafka@4.4.0").unwrap().profile(Profile::Latency);
+        let text = written(&spec, 17, Archives::Use);
+        assert!(text.contains("UseEpsilonGC") && !text.contains("UseG1GC"), "{text}");
+        assert!(text.contains("-Xms4g") && text.contains("-Xmx4g"), "{text}");
     }
 
     #[test]
