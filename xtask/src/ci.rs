@@ -19,6 +19,7 @@ const STEPS: &[Step] = &[
     ("codec", codec),
     ("tests", |root| suites::run(root, &["--require-kafka"])),
     ("demo", demo),
+    ("chaos", chaos),
 ];
 
 pub(crate) fn run(root: &Path) -> Result<(), Fault> {
@@ -60,6 +61,14 @@ fn codec(root: &Path) -> Result<(), Fault> {
 fn demo(root: &Path) -> Result<(), Fault> {
     let arguments = ["run", "--release", "--locked", "--", "demo", "--records", "200000"];
     run_command(cargo().current_dir(root).args(arguments))
+}
+
+/// A minute per protocol; it needs real Kafka and fails without.
+fn chaos(_: &Path) -> Result<(), Fault> {
+    for protocol in ["classic", "consumer"] {
+        crate::chaos(&["--minutes", "1", "--protocol", protocol])?;
+    }
+    Ok(())
 }
 
 fn summary(times: &[(&str, Duration, bool)]) {
