@@ -19,7 +19,7 @@ use self::churn::Cast;
 use self::judge::Judge;
 use super::{Options, Stage};
 use crate::args::Servers;
-use crate::command::{Ending, Surroundings, connect};
+use crate::command::{Ending, Surroundings};
 use crate::error::CliError;
 
 /// How long what was written last may take until it is committed: members that were killed are
@@ -109,8 +109,6 @@ impl<'a> Scene<'a> {
             bootstrap_servers: Some(proxy.bootstrap_servers().to_owned()),
             ..stage.servers.clone()
         };
-        // Brokers tell members ids of topics: who reads along must have heard the name before.
-        connect::admin(&servers)?.describe_topic(&stage.topic).await?;
         Ok(Self { options, stage, around, judge, proxy, servers, began: Instant::now() })
     }
 
