@@ -107,6 +107,8 @@ pub struct Classic {
     owned: BTreeSet<TopicPartition>,
     /// What the last plan gave us: for assignors that want to give it again.
     had: BTreeSet<TopicPartition>,
+    /// The generation of that plan: we may have joined later ones whose plans never came.
+    had_in: i32,
     /// Being given up.
     releasing: BTreeSet<TopicPartition>,
     wants_join: bool,
@@ -135,6 +137,7 @@ impl Classic {
             topics: BTreeSet::new(),
             owned: BTreeSet::new(),
             had: BTreeSet::new(),
+            had_in: NO_GENERATION,
             releasing: BTreeSet::new(),
             wants_join: false,
             ask_again: None,
@@ -478,7 +481,7 @@ impl Classic {
             "eager members have nothing while they join"
         );
         self.owned.extend(gained.iter().cloned());
-        self.had = assigned;
+        (self.had, self.had_in) = (assigned, self.generation);
         if !gained.is_empty() {
             self.outputs.push_back(Output::Gained(gained));
         }

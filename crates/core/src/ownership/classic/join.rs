@@ -73,7 +73,7 @@ impl Classic {
     }
 
     fn protocols(&self) -> Vec<(Arc<str>, Bytes)> {
-        let generation = if self.had.is_empty() { NO_GENERATION } else { self.generation };
+        let generation = if self.had.is_empty() { NO_GENERATION } else { self.had_in };
         let subscription = Subscription {
             topics: self.topics.iter().cloned().collect(),
             user_data: None,

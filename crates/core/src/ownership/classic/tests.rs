@@ -11,7 +11,7 @@ use crate::backoff;
 use crate::cluster::metadata::{Partition, Topic, Update};
 use crate::orders::Address;
 use crate::ownership::assignor::{
-    AssignError, Assignor, CooperativeSticky, Member, Plan, Range, Topics,
+    AssignError, Assignor, CooperativeSticky, Member, Plan, Range, Sticky, Topics,
 };
 use crate::ownership::member::{JoinedMember, Protocol, Wish};
 
@@ -139,6 +139,23 @@ fn me() -> JoinedMember {
     let subscription = Subscription { topics: vec!["t".into()], ..Subscription::default() };
     let subscription = subscription.encode(VERSION).unwrap();
     JoinedMember { id: "me".into(), instance: None, subscription }
+}
+
+#[test]
+fn what_it_had_is_told_with_the_generation_of_that_plan_even_if_a_later_one_was_joined() {
+    let mut talk = Talk::stable(Sticky, &[0, 1]);
+    talk.beat(code::REBALANCE_IN_PROGRESS);
+    talk.said.clear();
+    talk.member.handle_released(talk.now);
+    talk.hear();
+    // The second generation is over before its plan is told: others may have what was ours.
+    talk.joined(2, "other", Vec::new());
+    let again = Synced { code: code::REBALANCE_IN_PROGRESS, assignment: Bytes::new() };
+    talk.answer(Answer::Synced(again));
+    let said = talk.subscription().user_data.unwrap();
+    // Kafka's form: one topic, `t`, two partitions, 0 and 1, of generation 1.
+    let expected = b"\0\0\0\x01\0\x01t\0\0\0\x02\0\0\0\0\0\0\0\x01\0\0\0\x01";
+    assert_eq!(said, expected.as_slice());
 }
 
 #[test]
