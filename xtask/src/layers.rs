@@ -104,7 +104,8 @@ pub(crate) const CRATES: &[Arrows] = &[
     },
     Arrows {
         package: "forebay-stories",
-        ours: &["forebay", "forebay-broker"],
+        // Who owns what in a group of all clients is heard on the wire.
+        ours: &["forebay", "forebay-broker", "forebay-histcheck", "forebay-proxy"],
         ours_in_tests: &[],
         never: &["forebay-core"],
     },

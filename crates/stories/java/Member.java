@@ -1,6 +1,6 @@
 // A member of a group, with Kafka's own client, beside others.
 //
-//   java -cp … Member.java BOOTSTRAP TOPIC GROUP HOW
+//   java -cp … Member.java BOOTSTRAP TOPIC GROUP HOW CLIENT
 //
 // HOW is "consumer" for the protocol of KIP-848, else classic assignors' classes, apart by commas. Prints
 // "PARTITION OFFSET" for every record, commits after every poll, and leaves when its input ends.
@@ -23,6 +23,7 @@ public class Member {
         Properties config = new Properties();
         config.put("bootstrap.servers", words[0]);
         config.put("group.id", words[2]);
+        config.put("client.id", words[4]);
         config.put("enable.auto.commit", "false");
         config.put("auto.offset.reset", "earliest");
         config.put("metadata.max.age.ms", "2000");

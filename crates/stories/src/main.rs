@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod custody;
+mod load;
 mod member;
 mod ours;
 mod peer;

@@ -35,16 +35,19 @@ pub(crate) struct Group<'a> {
     pub(crate) name: &'a str,
     /// `consumer`, or names of classic assignors, the best first, apart by commas.
     pub(crate) how: &'a str,
+    /// Its `client.id`.
+    pub(crate) client: &'a str,
 }
 
 impl Member {
     /// One of ours; each of its handlers takes so long.
     pub(crate) fn ours(group: Group<'_>, takes: Duration) -> Result<Self, Ending> {
         let io = |source| Ending::Io { what: WHAT, source };
-        let Group { topic: Topic { bootstrap, name: topic }, name, how } = group;
+        let Group { topic: Topic { bootstrap, name: topic }, name, how, client } = group;
         let takes = takes.as_millis();
         let mut command = Command::new(std::env::current_exe().map_err(io)?);
-        command.arg("--part").arg(format!("member {bootstrap} {topic} {name} {how} {takes}"));
+        let part = format!("member {bootstrap} {topic} {name} {how} {client} {takes}");
+        command.arg("--part").arg(part);
         Self::start(command)
     }
 
@@ -72,6 +75,11 @@ impl Member {
         lock(&self.handled).clone()
     }
 
+    /// How many records it has handled so far.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.handled).len()
+    }
+
     /// Leaves in good order; says what it had handled.
     pub(crate) async fn leave(mut self) -> Result<Vec<Place>, Ending> {
         drop(self.stdin.take());
@@ -95,7 +103,8 @@ impl Member {
         Ok(self.handled())
     }
 
-    async fn end(mut self) -> Result<Vec<Place>, Ending> {
+    /// Waits until it has left by itself.
+    pub(crate) async fn end(mut self) -> Result<Vec<Place>, Ending> {
         match tokio::time::timeout(LEAVE, self.child.wait()).await {
             Ok(status) => drop(status.map_err(|source| Ending::Io { what: WHAT, source })?),
             Err(_) => return Err(Ending::Broken(format!("{WHAT} did not end in 30 s"))),
@@ -140,14 +149,15 @@ fn lock(places: &Mutex<Vec<Place>>) -> MutexGuard<'_, Vec<Place>> {
 
 /// The process of one of ours: handles until its input ends, and prints what is handled.
 pub(crate) async fn play(words: &[&str]) -> Result<(), Ending> {
-    let &[bootstrap, topic, group, how, takes] = words else {
-        let words = "five words: bootstrap, topic, group, how, time of a handler in ms";
+    let &[bootstrap, topic, group, how, client, takes] = words else {
+        let words = "six words: bootstrap, topic, group, how, client id, time of a handler in ms";
         return Err(Ending::Broken(words.to_owned()));
     };
     let takes = Duration::from_millis(takes.parse().unwrap_or(0));
     let builder = Consumer::builder()
         .bootstrap_servers(bootstrap)
         .group_id(group)
+        .client_id(client)
         .topics([topic])
         .auto_offset_reset(OffsetReset::Earliest)
         .order(Order::Unordered)

@@ -158,16 +158,26 @@ pub(crate) async fn produce_by(
     records: impl IntoIterator<Item = Fresh>,
 ) -> Result<Vec<(i32, i64)>, Ending> {
     let producer = builder.build()?;
+    let places = write(&producer, topic, records).await?;
+    producer.close(CLOSE).await?;
+    Ok(places)
+}
+
+/// Writes the records in their order and waits for each; says where each was stored.
+pub(crate) async fn write(
+    producer: &Producer,
+    topic: Topic<'_>,
+    records: impl IntoIterator<Item = Fresh>,
+) -> Result<Vec<(i32, i64)>, Ending> {
     let mut receipts = Vec::new();
     for record in records {
-        receipts.push(send(&producer, topic, &record).await?);
+        receipts.push(send(producer, topic, &record).await?);
     }
     producer.flush().await?;
     let mut places = Vec::with_capacity(receipts.len());
     for receipt in receipts {
         places.push(place(&receipt.delivered().await?)?);
     }
-    producer.close(CLOSE).await?;
     Ok(places)
 }
 

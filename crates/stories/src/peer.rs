@@ -2,6 +2,7 @@
 
 mod java;
 mod kcat;
+mod python;
 
 use std::io;
 use std::process::{Output, Stdio};
@@ -16,6 +17,8 @@ use crate::story::Ending;
 pub(crate) use java::Java;
 pub(crate) use kcat::member as kcat_member;
 pub(crate) use kcat::read_as as kcat_as;
+pub(crate) use python::is_there as has_python;
+pub(crate) use python::member as python_member;
 
 /// How a batch is compressed, by Kafka's names.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -10,6 +10,7 @@ mod every_codec;
 mod exchange;
 mod groups;
 mod huge_record;
+mod interop;
 mod large_records;
 mod leader_fails;
 mod new_ports;
@@ -36,7 +37,11 @@ pub(crate) const STORIES: &[&Story] = &[
     &exchange::STORY,
     &resume::STORY,
     &groups::SHARED,
-    &groups::MIXED,
+    &interop::RANGE,
+    &interop::ROUND_ROBIN,
+    &interop::STICKY,
+    &interop::COOPERATIVE,
+    &interop::CONSUMER,
     &groups::UPGRADED,
     &blocked::STORY,
     &slow_partition::STORY,

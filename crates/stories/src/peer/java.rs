@@ -59,12 +59,12 @@ impl Java {
 
     /// A member of a group, which prints what it has handled and leaves when its input ends.
     pub(crate) fn member(&self, group: Group<'_>) -> Command {
-        let Group { topic, name, how } = group;
+        let Group { topic, name, how, client } = group;
         let how = how.split(',').map(class_of).collect::<Vec<_>>().join(",");
         let mut command = Command::new("java");
         command.args(["-XX:TieredStopAtLevel=1", "-cp", &self.class_path]);
         command.arg(PathBuf::from(FOLDER).join("Member.java"));
-        command.args([topic.bootstrap, topic.name, name, &how]);
+        command.args([topic.bootstrap, topic.name, name, &how, client]);
         command.stderr(std::process::Stdio::null());
         command
     }

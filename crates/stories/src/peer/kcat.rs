@@ -86,19 +86,17 @@ pub(crate) async fn read_as(from: Topic<'_>, count: u32, format: &str) -> Result
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// A member of a group, which prints what it has handled and leaves at SIGTERM.
-pub(crate) fn member(group: Group<'_>) -> Command {
-    let Group { topic, name, how } = group;
+/// A member of a group, which prints what it has handled, and leaves after so many records or at
+/// SIGTERM. At SIGTERM kcat may drop a record that it has already counted as handled, so that it is
+/// asked by signal only when none are on their way.
+pub(crate) fn member(group: Group<'_>, records: usize) -> Command {
+    let Group { topic, name, how, client } = group;
     let mut command = Command::new("kcat");
     command.args(["-b", topic.bootstrap, "-u", "-q", "-f", "%p %o\n"]);
-    command.args(["-X", "auto.offset.reset=earliest"]);
-    if how == "consumer" {
-        command.args(["-X", "group.protocol=consumer"]);
-    } else {
-        command.args(["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500"]);
-        command.args(["-X", &format!("partition.assignment.strategy={how}")]);
-    }
-    command.args(["-G", name, topic.name]).stderr(Stdio::null());
+    command.args(["-X", "auto.offset.reset=earliest", "-X", &format!("client.id={client}")]);
+    command.args(["-X", "session.timeout.ms=6000", "-X", "heartbeat.interval.ms=500"]);
+    command.args(["-X", &format!("partition.assignment.strategy={how}")]);
+    command.args(["-c", &records.to_string(), "-G", name, topic.name]).stderr(Stdio::null());
     command
 }
 

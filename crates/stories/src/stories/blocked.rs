@@ -58,7 +58,7 @@ async fn one(stage: &Stage, flavour: Flavour, how: &'static str) -> Result<(), E
         ours::produce(topic, Codec::None, records).await?;
     }
     let group_name = stage.name("group");
-    let group = Group { topic, name: &group_name, how };
+    let group = Group { topic, name: &group_name, how, client: "story" };
     let client = stage.name("blocked-client");
     let begun = Instant::now();
     let (handle, blocks) = block(flavour, group, &client)?;

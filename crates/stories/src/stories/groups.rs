@@ -2,10 +2,9 @@
 //! librdkafka's: nothing is lost, and nothing is repeated but what a kill explains.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::load::Load;
 use crate::member::{Group, Member, Place, all_handled};
 use crate::ours::{self, Fresh};
 use crate::peer::{self, Codec, Topic};
@@ -17,12 +16,6 @@ pub(crate) const SHARED: Story = Story {
     promise: "members that leave or restart repeat nothing, one that is killed only what it had \
               not committed, and nothing is ever missing",
     tell: |stage| Box::pin(share(stage)),
-};
-
-pub(crate) const MIXED: Story = Story {
-    name: "members-of-all-clients",
-    promise: "our members share a group with Java's and librdkafka's, whichever assignor they agree on",
-    tell: |stage| Box::pin(mix(stage)),
 };
 
 pub(crate) const UPGRADED: Story = Story {
@@ -57,7 +50,7 @@ async fn share_by(stage: &Stage, how: &str) -> Result<(), Ending> {
     let name = stage.topic("shared", PARTITIONS).await?;
     let topic = Topic { bootstrap: stage.bootstrap(), name: &name };
     let group_name = stage.name("group");
-    let group = Group { topic, name: &group_name, how };
+    let group = Group { topic, name: &group_name, how, client: "story" };
     let mut places = BTreeSet::new();
     write(topic, 6_000, &mut places).await?;
 
@@ -120,70 +113,6 @@ fn repeated(before: &[Place], members: &[&Member]) -> Vec<Place> {
     counts.into_iter().filter(|(_, count)| 1 < *count).map(|(place, _)| place).collect()
 }
 
-async fn mix(stage: &Stage) -> Result<(), Ending> {
-    let java = peer::java(stage).await?;
-    for how in ["range", "roundrobin", "cooperative-sticky"] {
-        let told = mix_by(stage, &java, how).await;
-        told.map_err(|ending| Ending::Broken(format!("{how}: {ending}")))?;
-    }
-    if stage.broker().has_consumer_protocol() {
-        let told = mix_by(stage, &java, "consumer").await;
-        told.map_err(|ending| Ending::Broken(format!("consumer: {ending}")))?;
-    }
-    Ok(())
-}
-
-async fn mix_by(stage: &Stage, java: &peer::Java, how: &str) -> Result<(), Ending> {
-    let name = stage.topic("mixed", PARTITIONS).await?;
-    let topic = Topic { bootstrap: stage.bootstrap(), name: &name };
-    let group_name = stage.name("group");
-    let group = Group { topic, name: &group_name, how };
-    let mut places = BTreeSet::new();
-    let ours = Member::ours(group, Duration::ZERO)?;
-    let javas = Member::start(java.member(group))?;
-    // The librdkafka of most distributions knows no KIP-848 yet.
-    let kcats = match how {
-        "consumer" => Member::ours(group, Duration::ZERO)?,
-        _ => Member::start(peer::kcat_member(group))?,
-    };
-    // All three have partitions once each has handled something.
-    let by = tokio::time::Instant::now() + PATIENCE;
-    while [&ours, &javas, &kcats].iter().any(|member| member.handled().is_empty()) {
-        write(topic, 60, &mut places).await?;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let waits = || format!("{:?}", [&ours, &javas, &kcats].map(|it| it.handled().len()));
-        expect((tokio::time::Instant::now() < by).into(), || {
-            format!("ours, Java's and librdkafka's did not share: they handled {}", waits())
-        })?;
-    }
-    write(topic, 1_200, &mut places).await?;
-    all_handled(&places, &[], &[&ours, &javas, &kcats], PATIENCE).await?;
-    // Ours leaves and comes back; the others take over and give back.
-    let mut before = ours.leave().await?;
-    write(topic, 1_200, &mut places).await?;
-    all_handled(&places, &before, &[&javas, &kcats], PATIENCE).await?;
-    let ours = Member::ours(group, Duration::ZERO)?;
-    let had = places.len();
-    while ours.handled().is_empty() && places.len() < had + 20_000 {
-        write(topic, 60, &mut places).await?;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
-    all_handled(&places, &before, &[&ours, &javas, &kcats], PATIENCE).await?;
-    before.extend(javas.leave().await?);
-    // librdkafka commits what it has shown every five seconds and when it leaves, in its own way:
-    // what it repeats is not ours to promise.
-    if how == "consumer" {
-        before.extend(kcats.leave().await?);
-    } else {
-        kcats.terminate().await?;
-    }
-    let again = repeated(&before, &[&ours]);
-    expect(again.is_empty().into(), || {
-        format!("{} records came again to ours or Java's", again.len())
-    })?;
-    ours.leave().await.map(drop)
-}
-
 /// Two of ours and one of Java's.
 struct Mixed {
     ours: Member,
@@ -210,43 +139,13 @@ impl Mixed {
     }
 }
 
-/// Records that are written without pause while members come and go.
-struct Load {
-    is_over: Arc<AtomicBool>,
-    writer: tokio::task::JoinHandle<Result<BTreeSet<Place>, Ending>>,
-}
-
-impl Load {
-    fn start(topic: Topic<'_>) -> Self {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let stop = Arc::clone(&is_over);
-        let (bootstrap, name) = (topic.bootstrap.to_owned(), topic.name.to_owned());
-        let writer = tokio::spawn(async move {
-            let topic = Topic { bootstrap: &bootstrap, name: &name };
-            let mut places = BTreeSet::new();
-            while !stop.load(Ordering::Relaxed) {
-                write(topic, 60, &mut places).await?;
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Ok(places)
-        });
-        Self { is_over, writer }
-    }
-
-    /// Stops writing; says what was written.
-    async fn end(self) -> Result<BTreeSet<Place>, Ending> {
-        self.is_over.store(true, Ordering::Relaxed);
-        self.writer.await.map_err(|fault| Ending::Broken(fault.to_string()))?
-    }
-}
-
 /// Each member restarts twice: first with both assignors, then without the old one.
 async fn upgrade(stage: &Stage) -> Result<(), Ending> {
     let java = peer::java(stage).await?;
     let name = stage.topic("upgrade", PARTITIONS).await?;
     let topic = Topic { bootstrap: stage.bootstrap(), name: &name };
     let group_name = stage.name("group");
-    let group = |how| Group { topic, name: &group_name, how };
+    let group = |how| Group { topic, name: &group_name, how, client: "story" };
     let load = Load::start(topic);
     let old = group("range");
     let mut mixed = Mixed {

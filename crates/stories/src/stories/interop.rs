@@ -1,0 +1,221 @@
+//! Our members, Java's and librdkafka's share a group while records flow, each leaves and comes
+//! back: nothing is lost, nothing is repeated, and no partition ever has two owners.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::custody::Custody;
+use crate::load::Load;
+use crate::member::{Group, Member, Place, all_handled};
+use crate::peer::{self, Topic};
+use crate::stage::Stage;
+use crate::story::{Ending, Story, expect};
+
+pub(crate) const RANGE: Story = Story {
+    name: "interop-range",
+    promise: "our members, Java's and librdkafka's leave a group and come back while records \
+              flow, by range: nothing is lost, repeated or owned twice",
+    tell: |stage| Box::pin(share(stage, "range", [Kind::Ours, Kind::Java, Kind::Librdkafka])),
+};
+
+pub(crate) const ROUND_ROBIN: Story = Story {
+    name: "interop-roundrobin",
+    promise: "the same by round-robin",
+    tell: |stage| Box::pin(share(stage, "roundrobin", [Kind::Java, Kind::Ours, Kind::Librdkafka])),
+};
+
+pub(crate) const STICKY: Story = Story {
+    name: "interop-sticky",
+    promise: "the same by the eager sticky assignor, which librdkafka lacks",
+    tell: |stage| Box::pin(share(stage, "sticky", [Kind::Ours, Kind::Java, Kind::Ours])),
+};
+
+pub(crate) const COOPERATIVE: Story = Story {
+    name: "interop-cooperative-sticky",
+    promise: "the same by the cooperative sticky assignor",
+    tell: |stage| {
+        Box::pin(share(stage, "cooperative-sticky", [Kind::Librdkafka, Kind::Ours, Kind::Java]))
+    },
+};
+
+pub(crate) const CONSUMER: Story = Story {
+    name: "interop-consumer",
+    promise: "the same by KIP-848",
+    tell: |stage| Box::pin(share_by_consumer(stage)),
+};
+
+const PARTITIONS: i32 = 6;
+/// A member by kcat leaves after so many: some seconds of its share.
+const KCAT_HANDLES: usize = 1_000;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Whose client a member is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Ours,
+    Java,
+    /// By Confluent's package for Python where it is installed, else kcat, which most distributions
+    /// have. In a group by KIP-848, which the librdkafka of distributions does not know yet, ours
+    /// takes the place of kcat.
+    Librdkafka,
+    Kcat,
+    Python,
+}
+
+impl Kind {
+    async fn at_hand(self, how: &str) -> Self {
+        match self {
+            Self::Librdkafka if peer::has_python().await => Self::Python,
+            Self::Librdkafka if how == "consumer" => Self::Ours,
+            Self::Librdkafka => Self::Kcat,
+            Self::Ours | Self::Java | Self::Kcat | Self::Python => self,
+        }
+    }
+}
+
+/// A member, or what it was before it left.
+struct Player {
+    kind: Kind,
+    /// Its `client.id`, of its own each time that it comes.
+    name: String,
+    member: Option<Member>,
+    /// What was handled until it left, each time.
+    past: Vec<Place>,
+}
+
+/// When a member leaves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Leave {
+    UnderLoad,
+    /// When all is handled.
+    AtRest,
+}
+
+struct Cast<'a> {
+    group: Group<'a>,
+    java: peer::Java,
+    players: Vec<Player>,
+    /// How many were started.
+    started: u32,
+}
+
+async fn share_by_consumer(stage: &Stage) -> Result<(), Ending> {
+    if !stage.broker().has_consumer_protocol() {
+        return Err(Ending::NotOffered("KIP-848: since Kafka 4.0".to_owned()));
+    }
+    share(stage, "consumer", [Kind::Ours, Kind::Java, Kind::Librdkafka]).await
+}
+
+async fn share(stage: &Stage, how: &str, kinds: [Kind; 3]) -> Result<(), Ending> {
+    let java = peer::java(stage).await?;
+    let name = stage.topic("interop", PARTITIONS).await?;
+    let custody = Custody::start(stage, &name).await?;
+    let group_name = stage.name("group");
+    let topic = Topic { bootstrap: custody.bootstrap(), name: &name };
+    let group = Group { topic, name: &group_name, how, client: "" };
+    let mut cast = Cast { group, java, players: Vec::new(), started: 0 };
+    let load = Load::start(Topic { bootstrap: stage.bootstrap(), name: &name });
+    for kind in kinds {
+        cast.enter(kind.at_hand(how).await)?;
+    }
+    cast.all_have_something().await?;
+    for number in 0..kinds.len() {
+        cast.leave(number, Leave::UnderLoad).await?;
+        cast.all_handled(&load.places()).await?;
+        cast.come_back(number)?;
+        cast.all_have_something().await?;
+    }
+    let places = load.end().await?;
+    cast.all_handled(&places).await?;
+    for number in 0..kinds.len() {
+        cast.leave(number, Leave::AtRest).await?;
+    }
+    cast.judge()?;
+    // Six at first; each who left had some, which others got and it got back.
+    custody.judge(6 + 3 * 2)
+}
+
+impl Cast<'_> {
+    fn enter(&mut self, kind: Kind) -> Result<(), Ending> {
+        let mut player = Player { kind, name: String::new(), member: None, past: Vec::new() };
+        self.start(&mut player)?;
+        self.players.push(player);
+        Ok(())
+    }
+
+    fn start(&mut self, player: &mut Player) -> Result<(), Ending> {
+        self.started += 1;
+        player.name = format!("{:?}-{}", player.kind, self.started).to_lowercase();
+        let group = Group { client: &player.name, ..self.group };
+        player.member = Some(match player.kind {
+            Kind::Ours => Member::ours(group, Duration::ZERO)?,
+            Kind::Java => Member::start(self.java.member(group))?,
+            Kind::Librdkafka | Kind::Kcat => Member::start(peer::kcat_member(group, KCAT_HANDLES))?,
+            Kind::Python => Member::start(peer::python_member(group))?,
+        });
+        Ok(())
+    }
+
+    fn come_back(&mut self, number: usize) -> Result<(), Ending> {
+        let mut player = self.players.remove(number);
+        self.start(&mut player)?;
+        self.players.insert(number, player);
+        Ok(())
+    }
+
+    async fn leave(&mut self, number: usize, why: Leave) -> Result<(), Ending> {
+        let Some(player) = self.players.get_mut(number) else { return Ok(()) };
+        let Some(member) = player.member.take() else { return Ok(()) };
+        let left = match player.kind {
+            Kind::Ours | Kind::Java => member.leave().await,
+            Kind::Kcat if why == Leave::UnderLoad => member.end().await,
+            Kind::Librdkafka | Kind::Kcat | Kind::Python => member.terminate().await,
+        };
+        let name = &player.name;
+        let left = left.map_err(|ending| Ending::Broken(format!("{name}: {ending}")))?;
+        player.past.extend(left);
+        Ok(())
+    }
+
+    fn members(&self) -> Vec<&Member> {
+        self.players.iter().filter_map(|player| player.member.as_ref()).collect()
+    }
+
+    /// Waits until each member has handled something, and so has partitions.
+    async fn all_have_something(&self) -> Result<(), Ending> {
+        let by = Instant::now() + PATIENCE;
+        while self.members().iter().any(|member| member.count() == 0) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            expect((Instant::now() < by).into(), || {
+                let player = |it: &Player| (it.name.clone(), it.member.as_ref().map(Member::count));
+                let counts: Vec<_> = self.players.iter().map(player).collect();
+                format!("they did not share in a minute: they handled {counts:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn all_handled(&self, places: &BTreeSet<Place>) -> Result<(), Ending> {
+        let past = self.players.iter().flat_map(|player| &player.past);
+        let past: Vec<Place> = past.copied().collect();
+        all_handled(places, &past, &self.members(), PATIENCE).await
+    }
+
+    /// That nothing was handled twice: all left in good order. kcat commits every five seconds and,
+    /// not always, when it leaves: what it repeats or has repeated is not ours to promise.
+    fn judge(&self) -> Result<(), Ending> {
+        let mut first: BTreeMap<Place, &Player> = BTreeMap::new();
+        let mut again = Vec::new();
+        for player in &self.players {
+            for place in &player.past {
+                let before = first.insert(*place, player).map(|it| it.kind);
+                if before.is_some_and(|kind| kind != Kind::Kcat && player.kind != Kind::Kcat) {
+                    again.push((place, before, player.kind));
+                }
+            }
+        }
+        expect(again.is_empty().into(), || {
+            format!("{} records came again: {:?}", again.len(), again.first())
+        })
+    }
+}
