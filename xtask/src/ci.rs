@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{cargo, run as run_command};
 use crate::fault::Fault;
-use crate::{codec, suites, tidy};
+use crate::{codec, sim, suites, tidy};
 
 /// A check: its name and what it does.
 type Step = (&'static str, fn(&Path) -> Result<(), Fault>);
@@ -19,6 +19,7 @@ const STEPS: &[Step] = &[
     ("codec", codec),
     ("tests", |root| suites::run(root, &["--require-kafka"])),
     ("demo", demo),
+    ("sim", sim::fresh),
     ("chaos", chaos),
 ];
 

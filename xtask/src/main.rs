@@ -8,6 +8,7 @@ mod codec;
 mod command;
 mod fault;
 mod layers;
+mod sim;
 mod suites;
 mod tidy;
 
@@ -36,18 +37,11 @@ fn dispatch(words: &[&str]) -> Result<(), Fault> {
         ["test", options @ ..] => suites::run(&root(), options),
         ["codec", options @ ..] => Ok(codec::run(&root(), options)?),
         ["bench", options @ ..] => bench::run(&root(), options),
-        ["sim", options @ ..] => sim(options),
+        ["sim", options @ ..] => sim::run(&root(), options),
         ["chaos", options @ ..] => chaos(options),
         ["ci"] => ci::run(&root()),
         _ => Err(Fault::Usage),
     }
-}
-
-/// Plays seeds; the options are those of the simulator.
-fn sim(options: &[&str]) -> Result<(), Fault> {
-    let mut cargo = command::cargo();
-    cargo.current_dir(root()).args(["run", "--quiet", "--release", "-p", "forebay-sim", "--"]);
-    command::run(cargo.args(options))
 }
 
 /// Plays groups on real brokers; the options are those of the program.

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use forebay_sim::{Conduct, Mutant, Played, play};
 
@@ -21,6 +21,9 @@ const USAGE: &str =
   --mutant NAME  the client makes this mistake; with --seeds: looks for the first seed whose run is
                  refused, and tells by which rule. `all`: each mistake after another
   --threads T    as many seeds side by side; as many as there are cores when not said";
+
+/// How often it is told how far it is.
+const TELLS_EVERY: Duration = Duration::from_secs(10);
 
 /// What is asked for.
 struct Asked {
@@ -89,20 +92,52 @@ fn replay(seed: u64, mutant: Option<Mutant>) -> bool {
 
 /// Plays each seed twice; whether all went well.
 fn many(asked: &Asked) -> bool {
-    let (bad, began) = (AtomicU64::new(0), Instant::now());
+    let Asked { count, from, threads, .. } = asked;
+    println!("{count} seeds from {from}, each twice, {threads} side by side; --seed N replays one");
+    let tally = Tally::new(*count);
     side_by_side(asked, |seed| {
-        if let Some(text) = wrong(seed) {
-            bad.fetch_add(1, Ordering::Relaxed);
-            println!("{text}");
-        }
+        tally.count(wrong(seed));
         true
     });
-    let (bad, seconds) = (bad.into_inner(), began.elapsed().as_secs_f64());
-    let Asked { count, from, threads, .. } = asked;
-    println!(
-        "{count} seeds from {from}, each twice, {threads} side by side: {bad} went wrong; {seconds:.1} s"
-    );
-    bad == 0
+    println!("{}", tally.told());
+    tally.bad.into_inner() == 0
+}
+
+/// How far it is.
+struct Tally {
+    count: u64,
+    played: AtomicU64,
+    bad: AtomicU64,
+    began: Instant,
+    told: Mutex<Instant>,
+}
+
+impl Tally {
+    fn new(count: u64) -> Self {
+        let began = Instant::now();
+        let (played, bad) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { count, played, bad, began, told: Mutex::new(began) }
+    }
+
+    /// One more is played, and this is wrong with it; tells how far it is, now and then.
+    fn count(&self, wrong: Option<String>) {
+        self.played.fetch_add(1, Ordering::Relaxed);
+        if let Some(text) = wrong {
+            self.bad.fetch_add(1, Ordering::Relaxed);
+            println!("{text}");
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if TELLS_EVERY <= told.elapsed() {
+            *told = Instant::now();
+            eprintln!("{}", self.told());
+        }
+    }
+
+    fn told(&self) -> String {
+        let (played, bad) = (self.played.load(Ordering::Relaxed), self.bad.load(Ordering::Relaxed));
+        let (count, seconds) = (self.count, self.began.elapsed().as_secs_f64());
+        format!("{played} of {count} seeds, {bad} went wrong; {seconds:.1} s")
+    }
 }
 
 /// What is wrong with a seed, if anything.

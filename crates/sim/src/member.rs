@@ -208,8 +208,7 @@ struct Run {
 
 impl Run {
     fn start(work: Work, record: &Record) -> Self {
-        let text = String::from_utf8_lossy(record.value().unwrap_or_default());
-        let (key, seq) = value_of(&text);
+        let (key, seq) = value_of(record.value().unwrap_or_default());
         let (tp, offset) = (tp(record.partition()), record.offset().0);
         let (member, name) = (work.member.clone(), tp.clone());
         work.recorder.note_of(&work.member, What::Started { member, tp: name, offset, key, seq });

@@ -27,8 +27,8 @@ pub(crate) struct World {
     pub(crate) broker: Arc<Broker>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) partitions: i32,
-    /// What a record has beside its name, in bytes.
-    bulk: usize,
+    /// What a record has beside its name.
+    bulk: String,
     seed: u64,
 }
 
@@ -39,7 +39,7 @@ impl World {
         let broker = Arc::new(Broker::builder().options(options).start_in_memory());
         let created = broker.with(|cluster| cluster.create_topic(TOPIC, partitions));
         debug_assert!(created.is_ok(), "{created:?}");
-        Self { broker, recorder: Recorder::new(), partitions, bulk, seed }
+        Self { broker, recorder: Recorder::new(), partitions, bulk: " ".repeat(bulk), seed }
     }
 
     /// Settings of a client: clients of one world draw differently, the same one alike each time.
@@ -86,7 +86,7 @@ impl World {
             let partition = number.checked_rem(partitions).unwrap_or(0);
             let round = number.checked_div(partitions).unwrap_or(0);
             let (key, seq) = (partition * KEYS + round % KEYS, round / KEYS);
-            let value = format!("{key}:{seq}:{:1$}", "", self.bulk);
+            let value = format!("{key}:{seq}:{}", self.bulk);
             let record = ProducerRecord::new(TOPIC, value.as_bytes());
             let partition = i32::try_from(partition).unwrap_or(0);
             sent.push(self.follow(producer.send(record.partition(partition)).await?, (key, seq)));
@@ -142,8 +142,7 @@ impl World {
             // Of a batch that retention has cut into the older records are still found.
             let start = self.broker.with(|cluster| cluster.log_start(&of)).unwrap_or(0);
             for (offset, value) in values.into_iter().filter(|(offset, _)| start <= *offset) {
-                let text = value.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
-                let (key, seq) = value_of(&text);
+                let (key, seq) = value_of(value.as_deref().unwrap_or_default());
                 self.recorder.note(What::Truth { tp: tp(partition), offset, key, seq });
             }
             let (committed, end) = self.ends(partition);
@@ -153,8 +152,9 @@ impl World {
 }
 
 /// The key and the number that a value names.
-pub(crate) fn value_of(text: &str) -> (u64, u64) {
-    let mut parts = text.split(':');
-    let mut read = || parts.next().and_then(|part| part.parse().ok()).unwrap_or(u64::MAX);
-    (read(), read())
+pub(crate) fn value_of(value: &[u8]) -> (u64, u64) {
+    // What follows them may be long, and nobody wants to know it.
+    let mut parts = value.splitn(3, |byte| *byte == b':');
+    let mut read = || std::str::from_utf8(parts.next()?).ok()?.parse().ok();
+    (read().unwrap_or(u64::MAX), read().unwrap_or(u64::MAX))
 }
