@@ -1,11 +1,11 @@
 //! In which order are stories told? Broker by broker, so that each is started once and only one
-//! runs at a time; the report is sorted story by story.
+//! runs at a time, and one after another, but for those that only wait; the report is sorted story by story.
 
 use std::time::{Duration, Instant};
 
 use crate::report::{Cell, Report, Verdict};
 use crate::stage::{Absence, Brokers, Kafka, Releases, Stage};
-use crate::stories::STORIES;
+use crate::stories::{self, STORIES};
 use crate::story::{Ending, Story};
 
 /// Longest a story may take on one broker.
@@ -45,10 +45,11 @@ async fn on_broker(broker: Brokers, stories: &[&Story], kafka: Kafka) -> Vec<Cel
     eprintln!("starting {}", broker.name());
     match Stage::set(broker).await {
         Ok(stage) => {
-            let mut cells = Vec::new();
-            for story in stories {
-                cells.push(tell(story, &stage, kafka).await);
-            }
+            let is_beside = |story: &&Story| stories::is_beside(story, broker);
+            let (beside, rest): (Vec<_>, Vec<_>) = stories.iter().copied().partition(is_beside);
+            let (mut cells, rest) =
+                tokio::join!(tell_all(&beside, &stage, kafka), tell_all(&rest, &stage, kafka));
+            cells.extend(rest);
             stage.clear().await;
             cells
         }
@@ -57,6 +58,14 @@ async fn on_broker(broker: Brokers, stories: &[&Story], kafka: Kafka) -> Vec<Cel
             stories.iter().map(|story| absent(story, broker, &absence, kafka)).collect()
         }
     }
+}
+
+async fn tell_all(stories: &[&Story], stage: &Stage, kafka: Kafka) -> Vec<Cell> {
+    let mut cells = Vec::new();
+    for story in stories {
+        cells.push(tell(story, stage, kafka).await);
+    }
+    cells
 }
 
 async fn tell(story: &Story, stage: &Stage, kafka: Kafka) -> Cell {

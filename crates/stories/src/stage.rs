@@ -5,6 +5,7 @@ mod kafka;
 mod machines;
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use forebay::Admin;
 use forebay::admin::NewTopic;
@@ -152,6 +153,14 @@ impl Stage {
     pub(crate) async fn set(broker: Brokers) -> Result<Self, Absence> {
         let machines = Machines::start(broker, 1).await?;
         Ok(Self { broker, machines, trio: OnceCell::new(), topics: AtomicU32::new(0) })
+    }
+
+    /// Our broker once more, for a story that needs it for itself: members by KIP-848 are told to
+    /// beat so often.
+    pub(crate) async fn of_its_own(beat: Duration) -> Result<Self, Absence> {
+        let machines = Machines::ours(beat).await?;
+        let (trio, topics) = (OnceCell::new(), AtomicU32::new(0));
+        Ok(Self { broker: Brokers::InProcess, machines, trio, topics })
     }
 
     pub(crate) async fn clear(self) {

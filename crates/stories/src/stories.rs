@@ -27,6 +27,7 @@ mod transactions;
 
 use std::process::ExitCode;
 
+use crate::stage::Brokers;
 use crate::story::Story;
 
 /// In the order of the report.
@@ -63,6 +64,12 @@ pub(crate) const STORIES: &[&Story] = &[
     &leader_fails::FROZEN,
     &producer_killed::STORY,
 ];
+
+/// Stories that wait for most of their time and have a broker of their own where that is ours: they
+/// are told there while the others are.
+pub(crate) fn is_beside(story: &Story, broker: Brokers) -> bool {
+    broker == Brokers::InProcess && story.name == blocked::STORY.name
+}
 
 /// Plays the part of a story that needs a process of its own: `name word word …`.
 pub(crate) async fn play(part: &str) -> ExitCode {

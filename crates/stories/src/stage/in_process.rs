@@ -7,12 +7,15 @@ use super::Absence;
 /// Holds what 50 partitions of large records need, and not much more.
 const MEMORY_BYTES: usize = 1 << 30;
 
-pub(crate) async fn start(nodes: u16) -> Result<forebay_broker::Broker, Absence> {
-    let (session, interval) = (Duration::from_secs(6), Duration::from_millis(500));
+/// How often members by KIP-848 are told to beat, so that they hear soon of what changes.
+pub(crate) const BEAT: Duration = Duration::from_millis(500);
+const SESSION: Duration = Duration::from_secs(6);
+
+pub(crate) async fn start(nodes: u16, beat: Duration) -> Result<forebay_broker::Broker, Absence> {
     let options = forebay_broker::Options::default()
         .nodes(nodes)
         .memory(MEMORY_BYTES)
-        .consumer_groups(session, interval);
+        .consumer_groups(SESSION, beat);
     let broker = forebay_broker::Broker::builder().options(options).start().await;
     broker.map_err(|source| Absence::Start { reason: source.to_string() })
 }

@@ -26,9 +26,14 @@ pub(crate) enum Machines {
 impl Machines {
     pub(crate) async fn start(broker: Brokers, nodes: u16) -> Result<Self, Absence> {
         match broker.release() {
-            None => Ok(Self::Ours(in_process::start(nodes).await?)),
+            None => Ok(Self::Ours(in_process::start(nodes, in_process::BEAT).await?)),
             Some(release) => Ok(Self::Kafka(Lab::start(release, nodes).await?)),
         }
+    }
+
+    /// One node of ours that tells members by KIP-848 to beat so often.
+    pub(crate) async fn ours(beat: Duration) -> Result<Self, Absence> {
+        Ok(Self::Ours(in_process::start(1, beat).await?))
     }
 
     pub(crate) fn bootstrap(&self) -> &str {
@@ -38,19 +43,20 @@ impl Machines {
         }
     }
 
-    /// When a client told its coordinator that it lives; nothing where nobody writes that down.
-    pub(crate) fn signs(&self, client: &str) -> Vec<Sign> {
-        let Self::Ours(ours) = self else { return Vec::new() };
-        ours.with(|cluster| {
+    /// When a client told its coordinator that it lives; `None` where nobody writes that down.
+    pub(crate) fn signs(&self, client: &str) -> Option<Vec<Sign>> {
+        let Self::Ours(ours) = self else { return None };
+        Some(ours.with(|cluster| {
             let of_client = |seen: &&Seen| seen.client_id.as_deref() == Some(client);
             let all = cluster.requests().filter(of_client);
             let signs = all.filter_map(|seen| {
                 let waits = matches!(seen.api, ApiKey::JoinGroup | ApiKey::SyncGroup);
-                let is_sign = waits || seen.api == ApiKey::Heartbeat;
+                let beats = matches!(seen.api, ApiKey::Heartbeat | ApiKey::ConsumerGroupHeartbeat);
+                let is_sign = waits || beats;
                 is_sign.then_some(Sign { at: seen.at, waits })
             });
             signs.collect()
-        })
+        }))
     }
 
     /// An orderly stop: others lead before it is gone.

@@ -12,7 +12,7 @@ use forebay::{
 use crate::member::{Group, Member};
 use crate::ours::{self, Fresh};
 use crate::peer::{Codec, Topic};
-use crate::stage::{Sign, Stage};
+use crate::stage::{Brokers, Sign, Stage};
 use crate::story::{Ending, Story, expect};
 
 pub(crate) const STORY: Story = Story {
@@ -29,9 +29,15 @@ const BEAT: Duration = Duration::from_secs(2);
 /// How late a heartbeat may be: a tenth of the interval.
 const LATE: Duration = Duration::from_millis(200);
 const DRAIN: Duration = Duration::from_secs(8);
+/// How long the group is watched after the rebalance on brokers that are there for other stories too.
+const HOLD: Duration = Duration::from_secs(14);
 const CLOSE: Duration = Duration::from_secs(3);
 /// What a close may take beyond its deadline.
 const SLACK: Duration = Duration::from_millis(100);
+/// The handlers still block this long after the close.
+const SPARE: Duration = Duration::from_secs(2);
+/// Fewer heartbeats than these would show nothing.
+const BEATS_LEAST: usize = 8;
 
 /// Which runtime the handlers block.
 #[derive(Clone, Copy, Debug)]
@@ -40,17 +46,54 @@ enum Flavour {
     MultiThread,
 }
 
-async fn tell(stage: &Stage) -> Result<(), Ending> {
-    let modern = if stage.broker().has_consumer_protocol() { "consumer" } else { "range" };
-    tokio::try_join!(
-        one(stage, Flavour::CurrentThread, "range"),
-        one(stage, Flavour::MultiThread, "cooperative-sticky"),
-        one(stage, Flavour::MultiThread, modern),
-    )?;
-    Ok(())
+impl Flavour {
+    /// Its threads, all of which are blocked.
+    const fn threads(self) -> usize {
+        match self {
+            Self::CurrentThread => 1,
+            Self::MultiThread => 2,
+        }
+    }
 }
 
-async fn one(stage: &Stage, flavour: Flavour, how: &'static str) -> Result<(), Ending> {
+/// How long the group is watched before the close.
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    /// Nearly until the handlers end.
+    TheMinute,
+    /// For a while after the rebalance.
+    Held,
+}
+
+async fn tell(stage: &Stage) -> Result<(), Ending> {
+    if stage.broker() != Brokers::InProcess {
+        return all(stage, Until::Held).await;
+    }
+    // Whoever waits for a whole minute does so beside other stories: on a broker of his own.
+    let own = Stage::of_its_own(BEAT).await;
+    let own = own.map_err(|absence| Ending::Broken(format!("a broker of its own: {absence}")))?;
+    let told = all(&own, Until::TheMinute).await;
+    own.clear().await;
+    told
+}
+
+async fn all(stage: &Stage, until: Until) -> Result<(), Ending> {
+    let both = |how| async move {
+        let current = one(stage, Flavour::CurrentThread, how, until);
+        tokio::try_join!(current, one(stage, Flavour::MultiThread, how, until)).map(drop)
+    };
+    let modern = async {
+        if stage.broker().has_consumer_protocol() { both("consumer").await } else { Ok(()) }
+    };
+    tokio::try_join!(both("range"), both("cooperative-sticky"), modern).map(drop)
+}
+
+async fn one(
+    stage: &Stage,
+    flavour: Flavour,
+    how: &'static str,
+    until: Until,
+) -> Result<(), Ending> {
     let name = stage.topic("blocked", PARTITIONS).await?;
     let topic = Topic { bootstrap: stage.bootstrap(), name: &name };
     for partition in 0..PARTITIONS {
@@ -60,15 +103,21 @@ async fn one(stage: &Stage, flavour: Flavour, how: &'static str) -> Result<(), E
     let group_name = stage.name("group");
     let group = Group { topic, name: &group_name, how, client: "story" };
     let client = stage.name("blocked-client");
-    let begun = Instant::now();
     let (handle, blocks) = block(flavour, group, &client)?;
-    wait_for(|| blocks.try_recv().is_ok(), "the handlers block").await?;
+    for _ in 0..flavour.threads() {
+        wait_for(|| blocks.try_recv().is_ok(), "the handlers block every thread").await?;
+    }
+    let begun = Instant::now();
 
     // A rebalance: what hangs is given up at its deadline, and the rest of the group goes on.
     let other = Member::ours(group, Duration::ZERO)?;
     wait_for(|| !other.handled().is_empty(), "the other got its share").await?;
     let share: BTreeSet<i32> = other.handled().iter().map(|(partition, _)| *partition).collect();
-    tokio::time::sleep(SESSION + DRAIN).await;
+    tokio::time::sleep(match until {
+        Until::TheMinute => BLOCKS.saturating_sub(begun.elapsed() + CLOSE + SPARE),
+        Until::Held => HOLD,
+    })
+    .await;
     let now: BTreeSet<i32> = other.handled().iter().map(|(partition, _)| *partition).collect();
     expect((share.len() == 1 && now == share).into(), || {
         format!("{flavour:?}, {how}: the blocked member lost its place: {share:?}, then {now:?}")
@@ -83,10 +132,7 @@ async fn one(stage: &Stage, flavour: Flavour, how: &'static str) -> Result<(), E
     let both = || other.handled().iter().any(|(partition, _)| !share.contains(partition));
     wait_for(both, "the other took over").await?;
     other.leave().await?;
-    if how != "consumer" {
-        beats(stage, &client)?;
-    }
-    Ok(())
+    beats(stage, &client, &format!("{flavour:?}, {how}"))
 }
 
 /// Starts a consumer on a runtime of its own, whose handlers block all its threads.
@@ -103,10 +149,15 @@ fn block(
             Flavour::CurrentThread => tokio::runtime::Builder::new_current_thread(),
             Flavour::MultiThread => tokio::runtime::Builder::new_multi_thread(),
         };
-        let Ok(runtime) = builder.worker_threads(2).enable_all().build() else { return };
+        let builder = builder.worker_threads(flavour.threads());
+        let Ok(runtime) = builder.enable_all().build() else { return };
         let run = consumer.run(move |_: Record, _: Context| {
-            let _told = tell.send(());
-            async { std::thread::sleep(BLOCKS) }
+            let tell = tell.clone();
+            async move {
+                // Told by the thread that is blocked from now on, so that they can be counted.
+                let _told = tell.send(());
+                std::thread::sleep(BLOCKS);
+            }
         });
         drop(runtime.block_on(run));
         runtime.shutdown_background();
@@ -131,16 +182,32 @@ fn builder(group: Group<'_>, client: &str) -> Result<ConsumerBuilder, Ending> {
     })
 }
 
-/// On our own broker it is seen when each sign of life came.
-fn beats(stage: &Stage, client: &str) -> Result<(), Ending> {
-    let signs = stage.machines().signs(client);
-    for pair in signs.windows(2) {
-        let &[Sign { at, waits }, Sign { at: next, .. }] = pair else { continue };
-        let gap = next.saturating_sub(at);
+/// On our own broker it is seen when each sign of life came. A machine that is busy may hold up a
+/// single one, so nine in ten have to be in time; a handler that holds them up holds up all that
+/// come while it runs, and that is the whole story. None may be so late that the session ends.
+fn beats(stage: &Stage, client: &str, what: &str) -> Result<(), Ending> {
+    let Some(signs) = stage.machines().signs(client) else { return Ok(()) };
+    let gaps = signs.windows(2).filter_map(|pair| match pair {
         // A join is answered when the others have joined: that may take its time.
-        expect((waits || gap <= BEAT + LATE).into(), || format!("{gap:?} between two heartbeats"))?;
-    }
-    Ok(())
+        [Sign { waits: true, .. }, _] => None,
+        [Sign { at, .. }, Sign { at: next, .. }] => Some(next.saturating_sub(*at)),
+        _ => None,
+    });
+    // Who has something to say does so before it is time: that is no jitter.
+    let mut late: Vec<Duration> = gaps.map(|gap| gap.saturating_sub(BEAT)).collect();
+    late.sort_unstable();
+    let of = |tenths: usize| late.get((late.len() * tenths).div_ceil(10).saturating_sub(1));
+    let (Some(half), Some(most), Some(worst)) = (of(5), of(9), of(10)) else {
+        return Err(Ending::Broken(format!("{what}: no heartbeats were seen")));
+    };
+    let count = late.len();
+    eprintln!(
+        "  blocked-handlers, {what}: {count} heartbeats every {BEAT:?}, late by {half:?} (half of \
+         them at most), {most:?} (nine in ten), {worst:?} (all)"
+    );
+    expect((BEATS_LEAST <= count).into(), || format!("{what}: only {count} heartbeats were seen"))?;
+    expect((*most <= LATE).into(), || format!("{what}: one in ten heartbeats came {most:?} late"))?;
+    expect((BEAT + *worst < SESSION).into(), || format!("{what}: a heartbeat came {worst:?} late"))
 }
 
 async fn wait_for(mut holds: impl FnMut() -> bool, what: &str) -> Result<(), Ending> {
