@@ -10,6 +10,7 @@
 //!
 //! The *door* compares the gain of every report once; what belongs to the past is dropped there.
 
+mod direct;
 mod group;
 mod news;
 mod output;
@@ -36,6 +37,7 @@ use crate::ownership::member::{self, Identity};
 use crate::ownership::membership::Membership;
 use crate::rng::Rng;
 use crate::time::Instant;
+pub use direct::Parked;
 pub use output::{Cause, Ending, Event, Outcome, Output, Right, Trouble};
 use partition::{Partition, Progress};
 use release::Looks;
@@ -92,7 +94,9 @@ pub struct Consumer {
     ownership: Holdings,
     /// Partitions that are being given up.
     giving: BTreeSet<TopicPartition>,
-    /// Which of them may be a step further.
+    /// Partitions that are to be parked: drained, but kept.
+    parking: BTreeSet<TopicPartition>,
+    /// Which of both may be a step further.
     looks: Looks,
     /// As whom the commit on its way was sent.
     commit_by: Option<Identity>,
@@ -129,6 +133,7 @@ impl Consumer {
             ownership: Holdings::default(),
             partitions: BTreeMap::new(),
             giving: BTreeSet::new(),
+            parking: BTreeSet::new(),
             looks: Looks::default(),
             commit_by: None,
             starts: Starts::new(config.policy, config.retry, rng.fork()),
@@ -144,7 +149,7 @@ impl Consumer {
             stood: BTreeMap::new(),
         };
         for tp in &fixed {
-            consumer.acquire(now, tp, None);
+            consumer.acquire(now, tp, Partition::default());
         }
         consumer.route(now);
         consumer
@@ -357,10 +362,13 @@ impl Consumer {
         let Some(gain) = self.ownership.own(tp) else { return };
         let leader = self.metadata.leader(tp);
         partition.begin(gain, entry, leader);
-        let is_paused = partition.progress == Progress::Paused;
+        let is_still = partition.is_still();
         let committed = (source == Source::Committed).then_some(entry.position);
         if self.config.commits == Commits::Group {
-            self.commit.handle_gained(tp.clone(), committed);
+            match source {
+                Source::Kept => self.commit.handle_kept(tp.clone()),
+                _ => self.commit.handle_gained(tp.clone(), committed),
+            }
         }
         let tp = tp.clone();
         let position = entry.position;
@@ -377,7 +385,7 @@ impl Consumer {
         };
         self.outputs.push_back(Output::Event(Event::Started { tp: tp.clone(), position, source }));
         self.outputs.push_back(Output::Order(order));
-        if is_paused {
+        if is_still {
             self.outputs.push_back(Output::Order(Order::Pause { tp }));
         }
     }
@@ -387,7 +395,7 @@ impl Consumer {
             return;
         }
         if let Some(partition) = self.partitions.get_mut(tp) {
-            partition.frontier = Some(entry.position);
+            partition.frontier = Some(entry);
             self.commit.handle_frontier(now, tp, entry);
             self.allow_read(now, tp, entry.position);
         }
@@ -431,14 +439,19 @@ impl Consumer {
         let Some(partition) = self.partitions.get_mut(tp) else { return false };
         if partition.progress != progress {
             partition.progress = progress;
-            let order = match progress {
-                Progress::Paused => Order::Pause { tp: tp.clone() },
-                Progress::Flowing => Order::Resume { tp: tp.clone() },
-            };
-            let told = partition.gain.map(|_| Output::Order(order));
-            self.outputs.extend(told);
+            self.tell_flow(tp);
         }
         true
+    }
+
+    /// Tells the shard whether records of `tp` are to be handed out.
+    fn tell_flow(&mut self, tp: &TopicPartition) {
+        let Some(partition) = self.partitions.get(tp).filter(|it| it.gain.is_some()) else {
+            return;
+        };
+        let tp = tp.clone();
+        let order = if partition.is_still() { Order::Pause { tp } } else { Order::Resume { tp } };
+        self.outputs.push_back(Output::Order(order));
     }
 
     /// Notes why a partition cannot go on, once.

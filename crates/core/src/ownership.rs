@@ -2,6 +2,7 @@
 
 pub mod assignor;
 pub mod classic;
+pub mod directive;
 pub mod holdings;
 pub mod member;
 pub mod membership;

@@ -89,7 +89,7 @@ impl Consumer {
         }
         let token = self.token();
         for tp in &tps {
-            self.acquire(now, tp, token);
+            self.acquire(now, tp, Partition { token, ..Partition::default() });
         }
         self.outputs.push_back(Output::Event(Event::Gained(tps)));
     }
@@ -101,9 +101,9 @@ impl Consumer {
     }
 
     /// `tp` is to become ours, with nothing remembered of an earlier time.
-    pub(super) fn acquire(&mut self, now: Instant, tp: &TopicPartition, token: Option<u32>) {
+    pub(super) fn acquire(&mut self, now: Instant, tp: &TopicPartition, fresh: Partition) {
         self.ownership.acquire(tp.clone());
-        self.partitions.insert(tp.clone(), Partition { token, ..Partition::default() });
+        self.partitions.insert(tp.clone(), fresh);
         #[cfg(feature = "mutants")]
         if let Some(entry) = self.remembered(tp) {
             return self.handle_found(tp, entry, crate::offsets::start::Source::Committed);
@@ -124,12 +124,16 @@ impl Consumer {
             self.starts.handle_dropped(tp);
             self.commit.handle_lost(tp);
             #[cfg(feature = "mutants")]
-            self.remember(tp, self.partitions.get(tp).and_then(|partition| partition.frontier));
+            self.remember(
+                tp,
+                self.partitions.get(tp).and_then(|it| it.frontier).map(|entry| entry.position),
+            );
             if let Some(partition) = self.partitions.get_mut(tp) {
                 partition.giving = Giving::Lost;
             }
         }
         self.giving.clear();
+        self.parking.clear();
         // At the end the summary still tells of them.
         if self.stage == Stage::Running {
             self.partitions.clear();

@@ -63,10 +63,14 @@ impl Consumer {
             self.starts.handle_dropped(&tp);
             self.commit.handle_lost(&tp);
             self.outputs.push_back(Output::Order(Order::Lost { tp: tp.clone(), gain }));
+            if self.parking.contains(&tp) {
+                self.forget_log(&tp);
+                continue;
+            }
             // A group follows topics: the new log begins where nothing is committed.
             if self.member.is_some() && self.stage == Stage::Running && !self.giving.contains(&tp) {
-                let token = self.partitions.get(&tp).and_then(|partition| partition.token);
-                self.acquire(now, &tp, token);
+                let again = self.partitions.get(&tp).map(Partition::again).unwrap_or_default();
+                self.acquire(now, &tp, again);
                 continue;
             }
             if let Some(partition) = self.partitions.get_mut(&tp) {

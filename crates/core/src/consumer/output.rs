@@ -59,6 +59,16 @@ pub enum Event {
     Gained(Vec<TopicPartition>),
     /// These are being given up: nothing of them starts any more.
     Draining(Vec<TopicPartition>),
+    /// A partition was drained because somebody else than the group wanted it: it is still ours, and
+    /// nothing is done with it until it is released.
+    Parked {
+        /// The partition.
+        tp: TopicPartition,
+        /// All before it is done; `None` when it had not started.
+        position: Option<Position>,
+        /// Whether all of its running work had ended and was committed.
+        is_clean: bool,
+    },
     /// A partition was given up in good order, its last commit included.
     Released {
         /// The partition.

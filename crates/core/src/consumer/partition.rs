@@ -9,6 +9,7 @@ use crate::fence::Gain;
 use crate::offsets::commit::Entry;
 use crate::offsets::start::Source;
 use crate::orders::Leader;
+use crate::ownership::directive::Standing;
 use crate::time::Instant;
 
 /// Kafka's codes for "no broker here knows it (yet)".
@@ -52,12 +53,14 @@ pub(super) struct Partition {
     /// The id of the topic it was handed over with; zero when the cluster has none.
     pub(super) topic_id: Uuid,
     /// All before it is done.
-    pub(super) frontier: Option<Position>,
+    pub(super) frontier: Option<Entry>,
     /// What the shard was told last.
     pub(super) leader_told: Option<Leader>,
     /// The shard gave its leader up and waits for a word, even the same one.
     pub(super) wants_leader: bool,
     pub(super) progress: Progress,
+    /// What somebody else than the user and the group wants of it.
+    pub(super) standing: Standing,
     pub(super) trouble: Option<Trouble>,
     /// What we may not do with it now; it is tried again.
     pub(super) denied: Option<Denied>,
@@ -102,9 +105,20 @@ impl Partition {
     /// The shard has it from now on.
     pub(super) fn begin(&mut self, gain: Gain, entry: Entry, leader: Option<Leader>) {
         self.gain = Some(gain);
-        self.frontier = Some(entry.position);
+        self.frontier = Some(entry);
         self.leader_told = leader;
         self.wants_leader = leader.is_none();
+    }
+
+    /// The same partition, of which nothing is known yet but what is wanted of it.
+    pub(super) fn again(&self) -> Self {
+        let (token, progress, standing) = (self.token, self.progress, self.standing);
+        Self { token, progress, standing, ..Self::default() }
+    }
+
+    /// Whether nothing of it is to be handed out, whoever wants that.
+    pub(super) fn is_still(&self) -> bool {
+        self.progress == Progress::Paused || self.standing == Standing::Held
     }
 
     /// Whether the topic's `id` now shows that this is another log than the one it started with.

@@ -60,21 +60,22 @@ impl Looks {
         self.some.insert(tp.clone());
     }
 
-    fn wake_at(&mut self, steps: Steps) {
+    pub(super) fn wake_at(&mut self, steps: Steps) {
         self.times.extend([steps.told_by, steps.commit_by]);
     }
 
     /// The partitions to look at.
-    fn take(&mut self, now: Instant, giving: &BTreeSet<TopicPartition>) -> Vec<TopicPartition> {
+    fn take(&mut self, now: Instant, ways: [&BTreeSet<TopicPartition>; 2]) -> Vec<TopicPartition> {
         while self.times.first().is_some_and(|at| *at <= now) {
             self.times.pop_first();
             self.all = true;
         }
         let some = std::mem::take(&mut self.some);
         if std::mem::take(&mut self.all) {
-            return giving.iter().cloned().collect();
+            return ways.into_iter().flatten().cloned().collect();
         }
-        some.into_iter().filter(|tp| giving.contains(tp)).collect()
+        let leaves = |tp: &TopicPartition| ways.iter().any(|way| way.contains(tp));
+        some.into_iter().filter(leaves).collect()
     }
 }
 
@@ -84,25 +85,34 @@ impl Consumer {
         self.looks.wake_at(steps);
         self.looks.at_all();
         for tp in &tps {
-            let Some(partition) = self.partitions.get_mut(tp) else { continue };
-            if partition.giving != Giving::No {
-                partition.giving.hurry(steps.told_by, steps.commit_by);
-                continue;
-            }
-            let Steps { drain_by, told_by, commit_by: deadline } = steps;
-            partition.giving = Giving::Draining { told_by, deadline };
-            self.starts.handle_dropped(tp);
-            self.giving.insert(tp.clone());
-            match self.ownership.drain(tp, drain_by) {
-                Some(gain) => {
-                    let order = Order::Drain { tp: tp.clone(), gain, deadline: drain_by };
-                    self.outputs.push_back(Output::Order(order));
-                }
-                // The shard never had it.
-                None => partition.is_drained |= partition.gain.is_none(),
+            let leaves = self.begin_giving(tp, steps);
+            // What was on its way to be parked goes on to the end.
+            if self.parking.remove(tp) || leaves {
+                self.giving.insert(tp.clone());
             }
         }
         self.outputs.push_back(Output::Event(Event::Draining(tps)));
+    }
+
+    /// Nothing new of `tp` starts. Says whether that is new.
+    pub(super) fn begin_giving(&mut self, tp: &TopicPartition, steps: Steps) -> bool {
+        let Some(partition) = self.partitions.get_mut(tp) else { return false };
+        if partition.giving != Giving::No {
+            partition.giving.hurry(steps.told_by, steps.commit_by);
+            return false;
+        }
+        let Steps { drain_by, told_by, commit_by: deadline } = steps;
+        partition.giving = Giving::Draining { told_by, deadline };
+        self.starts.handle_dropped(tp);
+        match self.ownership.drain(tp, drain_by) {
+            Some(gain) => {
+                let order = Order::Drain { tp: tp.clone(), gain, deadline: drain_by };
+                self.outputs.push_back(Output::Order(order));
+            }
+            // The shard never had it.
+            None => partition.is_drained |= partition.gain.is_none(),
+        }
+        true
     }
 
     /// Nothing of `tp` runs any more.
@@ -127,19 +137,22 @@ impl Consumer {
 
     /// When the next step of giving up is taken, whatever happens.
     pub(super) fn giving_until(&self) -> Option<Instant> {
-        self.looks.times.first().copied().filter(|_| !self.giving.is_empty())
+        let leaves_any = !self.giving.is_empty() || !self.parking.is_empty();
+        self.looks.times.first().copied().filter(|_| leaves_any)
     }
 
     /// Goes as many steps ahead as are done.
     pub(super) fn advance_giving(&mut self, now: Instant) {
-        if self.giving.is_empty() {
+        if self.giving.is_empty() && self.parking.is_empty() {
             self.looks = Looks::default();
             return;
         }
-        let looked = self.looks.take(now, &self.giving);
-        let given: Vec<_> = looked.into_iter().filter(|tp| self.step(now, tp)).collect();
-        for tp in &given {
-            self.giving.remove(tp);
+        let looked = self.looks.take(now, [&self.giving, &self.parking]);
+        let over: Vec<_> = looked.into_iter().filter(|tp| self.step(now, tp)).collect();
+        let (given, parked): (Vec<_>, _) = over.into_iter().partition(|tp| self.giving.remove(tp));
+        for tp in parked {
+            self.parking.remove(&tp);
+            self.park(now, &tp);
         }
         if given.is_empty() || self.stage != Stage::Running {
             return;
@@ -149,7 +162,7 @@ impl Consumer {
             self.commit.handle_lost(&tp);
             let Some(partition) = self.partitions.remove(&tp) else { continue };
             #[cfg(feature = "mutants")]
-            self.remember(&tp, partition.frontier);
+            self.remember(&tp, partition.frontier.map(|entry| entry.position));
             let is_clean = partition.is_drained && partition.unfinished == 0 && is_stored;
             self.outputs.push_back(Output::Event(Event::Released { tp, is_clean }));
         }

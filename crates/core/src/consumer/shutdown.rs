@@ -93,7 +93,7 @@ impl Consumer {
             let is_kept = self.config.commits == Commits::Nowhere || self.commit.is_stored(tp);
             let denied = || partition.denied.map(Denied::trouble);
             let ending = Ending {
-                frontier: partition.frontier,
+                frontier: partition.frontier.map(|entry| entry.position),
                 committed: self.commit.acked(tp),
                 is_drained: partition.is_drained && !is_lost,
                 is_committed: is_kept && !is_lost,

@@ -8,7 +8,7 @@ use forebay_protocol::types::{BrokerId, LeaderEpoch, Offset, Uuid};
 const RETRY: backoff::Config =
     backoff::Config { first: Duration::from_millis(100), max: Duration::from_secs(1) };
 
-const CONFIG: Config = Config {
+pub(super) const CONFIG: Config = Config {
     commits: Commits::Group,
     policy: Policy::Earliest,
     commit: commit::Config { interval: Duration::from_millis(500), retry: RETRY },
@@ -24,20 +24,20 @@ fn gain(partition: i32) -> Gain {
     Gain(1 + partition.unsigned_abs())
 }
 
-fn at(millis: u64) -> Instant {
+pub(super) fn at(millis: u64) -> Instant {
     Instant::from_nanos(millis * 1_000_000)
 }
 
-fn tp(partition: i32) -> TopicPartition {
+pub(super) fn tp(partition: i32) -> TopicPartition {
     TopicPartition::new("orders", partition)
 }
 
-fn leader(broker: i32, epoch: i32) -> Leader {
+pub(super) fn leader(broker: i32, epoch: i32) -> Leader {
     Leader { broker: BrokerId(broker), epoch: LeaderEpoch(epoch) }
 }
 
 /// A topic with two partitions, both led as said.
-fn picture(broker: i32, epoch: i32) -> Arc<Metadata> {
+pub(super) fn picture(broker: i32, epoch: i32) -> Arc<Metadata> {
     let known = Known { leader: Some(BrokerId(broker)), epoch: LeaderEpoch(epoch) };
     let partitions = [0, 1].map(|number| (number, known)).into();
     let topic = Topic { id: Uuid([9; 16]), error: 0, partitions };
@@ -51,20 +51,20 @@ fn picture(broker: i32, epoch: i32) -> Arc<Metadata> {
     Arc::new(Metadata::default().merge(update))
 }
 
-struct Talk {
-    consumer: Consumer,
-    now: Instant,
+pub(super) struct Talk {
+    pub(super) consumer: Consumer,
+    pub(super) now: Instant,
 }
 
 impl Talk {
-    fn start(config: Config, partitions: i32) -> Self {
+    pub(super) fn start(config: Config, partitions: i32) -> Self {
         let assignment = (0..partitions).map(tp).collect();
         let consumer = Consumer::new(config, Assigned::Fixed(assignment), Rng::from_seed(4), at(0));
         Self { consumer, now: at(0) }
     }
 
     /// Both partitions started at the positions that are committed.
-    fn running() -> Self {
+    pub(super) fn running() -> Self {
         let mut talk = Self::start(CONFIG, 2);
         talk.consumer.handle_metadata(talk.now, picture(1, 5));
         let told = [told(0, 0, 10), told(1, 0, 20)].into();
@@ -73,11 +73,11 @@ impl Talk {
         talk
     }
 
-    fn outputs(&mut self) -> Vec<Output> {
+    pub(super) fn outputs(&mut self) -> Vec<Output> {
         std::iter::from_fn(|| self.consumer.poll_output()).collect()
     }
 
-    fn orders(&mut self) -> Vec<Order> {
+    pub(super) fn orders(&mut self) -> Vec<Order> {
         let mut orders = Vec::new();
         for output in self.outputs() {
             if let Output::Order(order) = output {
@@ -87,7 +87,7 @@ impl Talk {
         orders
     }
 
-    fn commits(&mut self) -> Vec<Vec<(i32, i64)>> {
+    pub(super) fn commits(&mut self) -> Vec<Vec<(i32, i64)>> {
         let mut commits = Vec::new();
         for output in self.outputs() {
             if let Output::Commit { entries, .. } = output {
@@ -98,7 +98,7 @@ impl Talk {
         commits
     }
 
-    fn outcome(&mut self) -> Option<Outcome> {
+    pub(super) fn outcome(&mut self) -> Option<Outcome> {
         let mut outcome = None;
         for output in self.outputs() {
             if let Output::Done(done) = output {
@@ -108,7 +108,7 @@ impl Talk {
         outcome
     }
 
-    fn frontier(&mut self, partition: i32, position: i64) {
+    pub(super) fn frontier(&mut self, partition: i32, position: i64) {
         let report = Report::Frontier {
             tp: tp(partition),
             gain: gain(partition),
@@ -118,7 +118,7 @@ impl Talk {
         self.consumer.handle_report(self.now, report);
     }
 
-    fn drained(&mut self, partition: i32, position: i64, unfinished: u64) {
+    pub(super) fn drained(&mut self, partition: i32, position: i64, unfinished: u64) {
         let report = Report::Drained {
             tp: tp(partition),
             gain: gain(partition),
@@ -129,18 +129,18 @@ impl Talk {
         self.consumer.handle_report(self.now, report);
     }
 
-    fn stored(&mut self) {
+    pub(super) fn stored(&mut self) {
         let codes = [(tp(0), 0), (tp(1), 0)].into();
         self.consumer.handle_commit_answer(self.now, commit::Answer::Partitions(codes));
     }
 
-    fn sleep(&mut self, until: Instant) {
+    pub(super) fn sleep(&mut self, until: Instant) {
         self.now = until;
         self.consumer.handle_timeout(until);
     }
 }
 
-fn told(partition: i32, code: i16, offset: i64) -> Told {
+pub(super) fn told(partition: i32, code: i16, offset: i64) -> Told {
     Told { tp: tp(partition), code, offset: Offset(offset), epoch: LeaderEpoch(3) }
 }
 

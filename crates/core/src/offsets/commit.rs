@@ -165,6 +165,11 @@ impl Commit {
         self.slots.insert(tp, Slot { wanted: None, acked: committed, refused: false });
     }
 
+    /// The partition goes on where it stood: what was wanted and acked still counts.
+    pub fn handle_kept(&mut self, tp: TopicPartition) {
+        self.slots.entry(tp).or_default();
+    }
+
     /// The partition is no longer ours: nothing is said about it any more.
     pub fn handle_lost(&mut self, tp: &TopicPartition) {
         self.slots.remove(tp);

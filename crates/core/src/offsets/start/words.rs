@@ -123,4 +123,6 @@ pub enum Source {
     },
     /// The log has the position after all.
     Validated,
+    /// Ourselves: it stood there when it was parked.
+    Kept,
 }
