@@ -28,6 +28,7 @@ use crate::runtime::{Clock, Placement, Validity};
 mod builder;
 pub(crate) mod control;
 mod control_driver;
+mod direct;
 mod group;
 mod handle;
 pub(crate) mod handler;
@@ -43,6 +44,7 @@ pub(crate) mod translate;
 mod worker;
 
 pub use builder::ConsumerBuilder;
+pub use direct::{OwnershipHandle, Parked};
 pub use handle::ConsumerHandle;
 pub use listener::{GroupTrouble, OwnershipEvent, Right};
 

@@ -28,7 +28,8 @@ pub use consumer::pull::{AckError, Batches, PulledBatch};
 pub use consumer::record::{Batch, BatchRecords, Record};
 pub use consumer::stats::{Holds, PartitionStats, Stats};
 pub use consumer::{
-    Consumer, ConsumerBuilder, ConsumerHandle, GroupTrouble, OwnershipEvent, Right,
+    Consumer, ConsumerBuilder, ConsumerHandle, GroupTrouble, OwnershipEvent, OwnershipHandle,
+    Parked, Right,
 };
 pub use error::{Error, ErrorKind};
 pub use forebay_core::connection::Fault as ConnectionFault;

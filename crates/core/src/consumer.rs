@@ -365,9 +365,10 @@ impl Consumer {
         let is_still = partition.is_still();
         let committed = (source == Source::Committed).then_some(entry.position);
         if self.config.commits == Commits::Group {
-            match source {
-                Source::Kept => self.commit.handle_kept(tp.clone()),
-                _ => self.commit.handle_gained(tp.clone(), committed),
+            if source == Source::Kept {
+                self.commit.handle_kept(tp.clone());
+            } else {
+                self.commit.handle_gained(tp.clone(), committed);
             }
         }
         let tp = tp.clone();

@@ -13,6 +13,7 @@ use forebay_protocol::types::{Position, TopicPartition};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::control_driver::Driver;
+use super::direct::{Parked, Want};
 use super::listener::OwnershipEvent;
 use crate::config::ConsumerConfig;
 use crate::error::Error;
@@ -91,6 +92,8 @@ pub(super) enum Input {
     Position(TopicPartition, Reply<Option<Position>>),
     /// The user: what has the coordinator confirmed?
     Committed(TopicPartition, Reply<Option<Position>>),
+    /// The user: something else than the group says of these partitions.
+    Direct(Vec<TopicPartition>, Want, Reply<Vec<Parked>>),
     /// The user: drain, commit, close; at the latest after this long.
     Shutdown(Duration),
     /// The coordinator: what is committed.
@@ -163,6 +166,19 @@ impl ControlHandle {
     /// As [`pause`](Self::pause).
     pub async fn committed(&self, tp: TopicPartition) -> Result<Option<Position>, Error> {
         self.ask(|reply| Input::Committed(tp, reply)).await
+    }
+
+    /// Tells what is wanted of `partitions`; where they are parked, when they are to be.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub(super) async fn direct(
+        &self,
+        partitions: Vec<TopicPartition>,
+        want: Want,
+    ) -> Result<Vec<Parked>, Error> {
+        self.ask(|reply| Input::Direct(partitions, want, reply)).await
     }
 
     /// Starts the end: nothing new runs, running records are awaited, the last commit is sent.

@@ -17,6 +17,7 @@ use forebay_protocol::types::{BrokerId, TopicName, TopicPartition};
 use tokio::sync::{mpsc, watch};
 
 use super::control::{Input, Reply, Setup, Summary};
+use super::direct::Waiters;
 use super::listener::OwnershipEvent;
 use super::{group, outcome, translate};
 use crate::cluster::{Cluster, Patience, Route};
@@ -40,6 +41,8 @@ pub(super) struct Driver {
     events: link::Sender<OwnershipEvent>,
     /// For answers of brokers.
     inputs: mpsc::UnboundedSender<Input>,
+    /// Who waits for partitions to be parked.
+    waiters: Waiters,
     done: Option<Outcome>,
 }
 
@@ -74,6 +77,7 @@ impl Driver {
             orders,
             events,
             inputs,
+            waiters: Waiters::default(),
             done: None,
         }
     }
@@ -136,6 +140,9 @@ impl Driver {
                 let committed = self.machine.committed(&tp);
                 answer(reply, tp, committed);
             }
+            Input::Direct(tps, want, reply) => {
+                self.waiters.direct((&mut self.machine, now), tps, want, reply);
+            }
             Input::Shutdown(within) => self.machine.handle_shutdown(now, now.after(within)),
             Input::Fetched(asked, told) => self.machine.handle_committed(now, &asked, told),
             Input::Listed(asked, told) => self.machine.handle_listed(now, &asked, told),
@@ -185,6 +192,7 @@ impl Driver {
                 Output::Hint(tp, hint) => self.cluster.hint(tp, hint),
                 Output::Event(event) => {
                     note(&event);
+                    self.waiters.hear(&event);
                     if let Some(event) = OwnershipEvent::of(&event) {
                         self.events.send(event);
                     }
@@ -397,6 +405,9 @@ fn note(event: &Event) {
         }
         Event::Draining(tps) => {
             tracing::info!(target: "forebay::group", partitions = %names(tps), "draining");
+        }
+        Event::Parked { tp, position, is_clean } => {
+            tracing::info!(target: "forebay::group", %tp, ?position, is_clean, "parked");
         }
         Event::Released { tp, is_clean } => {
             tracing::info!(target: "forebay::group", %tp, is_clean, "released");

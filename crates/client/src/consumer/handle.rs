@@ -7,6 +7,7 @@ use forebay_protocol::types::{Position, TopicPartition};
 use tokio::sync::oneshot;
 
 use super::control::{ControlHandle, Summary};
+use super::direct::OwnershipHandle;
 use super::shard::Question;
 use super::stats::Stats;
 use crate::error::Error;
@@ -74,6 +75,12 @@ impl ConsumerHandle {
     /// As [`pause`](Self::pause).
     pub async fn committed(&self, tp: TopicPartition) -> Result<Option<Position>, Error> {
         self.control.committed(tp).await
+    }
+
+    /// Directs single partitions at other times than the group does: hold, drain, hand over, release.
+    #[must_use]
+    pub fn ownership(&self) -> OwnershipHandle {
+        OwnershipHandle::new(self.control.clone())
     }
 
     /// How the consumer stands now. Answered by the data plane, so after [`Consumer::run`]

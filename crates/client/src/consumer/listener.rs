@@ -17,8 +17,20 @@ use crate::link;
 pub enum OwnershipEvent {
     /// The group gave us these; their records follow.
     Gained(Vec<TopicPartition>),
-    /// These are to be given up: none of their records starts any more, running ones are awaited.
+    /// These are to be given up or parked: none of their records starts any more, running ones are
+    /// awaited.
     Draining(Vec<TopicPartition>),
+    /// A partition was drained because [`OwnershipHandle`](super::OwnershipHandle) was told to: it is
+    /// still ours, and nothing is done with it until it is released.
+    Parked {
+        /// The partition.
+        tp: TopicPartition,
+        /// All before it is done; `None` when it had not started.
+        position: Option<Position>,
+        /// Whether all of its running records had ended and were committed; if not, some are done
+        /// again when it goes on.
+        is_clean: bool,
+    },
     /// A partition was given up.
     Released {
         /// The partition.
@@ -64,6 +76,9 @@ impl OwnershipEvent {
         Some(match event {
             Event::Gained(tps) => Self::Gained(tps.clone()),
             Event::Draining(tps) if !tps.is_empty() => Self::Draining(tps.clone()),
+            Event::Parked { tp, position, is_clean } => {
+                Self::Parked { tp: tp.clone(), position: *position, is_clean: *is_clean }
+            }
             Event::Released { tp, is_clean } => {
                 Self::Released { tp: tp.clone(), is_clean: *is_clean }
             }

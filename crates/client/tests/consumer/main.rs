@@ -17,6 +17,7 @@
     reason = "tests may fail loudly"
 )]
 
+mod direct;
 mod end;
 mod failure;
 mod flow;

@@ -22,20 +22,26 @@ pub struct Parked {
 }
 
 impl Consumer {
-    /// Somebody wants something of `tp`. Answers whether the partition is ours and stays so as far
-    /// as we know.
+    /// Somebody wants something of `tp`. Answers whether that is possible.
     pub fn handle_directive(
         &mut self,
         now: Instant,
         tp: &TopicPartition,
         directive: Directive,
     ) -> bool {
-        let stays = self.stage == Stage::Running && !self.giving.contains(tp);
+        let stays = self.may_direct(tp);
         let Some(partition) = self.partitions.get_mut(tp).filter(|_| stays) else { return false };
         let step = partition.standing.hear(directive);
         self.follow(now, tp, step);
         self.route(now);
         true
+    }
+
+    /// Whether `tp` is ours and stays so, as far as we know.
+    #[must_use]
+    pub fn may_direct(&self, tp: &TopicPartition) -> bool {
+        let stays = self.stage == Stage::Running && !self.giving.contains(tp);
+        stays && self.partitions.contains_key(tp)
     }
 
     /// How `tp` is parked, if it is.
@@ -99,6 +105,8 @@ impl Consumer {
         let is_other = old.is_of_another_log(self.metadata.topic_id(&tp.topic));
         let kept = old.frontier.filter(|_| at == GoOn::Kept && !is_other);
         let again = old.again();
+        // What had not ended is done again.
+        self.unfinished = self.unfinished.saturating_sub(old.unfinished);
         let Some(entry) = kept else {
             self.commit.handle_lost(tp);
             return self.acquire(now, tp, again);

@@ -40,11 +40,13 @@ fn drained(directive: Directive) -> Talk {
 }
 
 fn gains(talk: &mut Talk) -> Vec<(Gain, i64)> {
-    let gain = |order| match order {
-        Order::Gain { gain, position, .. } => Some((gain, position.0)),
-        _ => None,
-    };
-    talk.orders().into_iter().filter_map(gain).collect()
+    let mut gains = Vec::new();
+    for order in talk.orders() {
+        if let Order::Gain { gain, position, .. } = order {
+            gains.push((gain, position.0));
+        }
+    }
+    gains
 }
 
 #[test]
