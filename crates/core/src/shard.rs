@@ -30,6 +30,7 @@ use crate::work::{self, Work, WorkerId};
 pub mod output;
 pub mod slots;
 
+mod broken;
 mod cursors;
 mod orders;
 mod watch;
@@ -120,7 +121,7 @@ impl Shard {
     }
 
     /// A lane gives a cursor back.
-    pub fn handle_returned(&mut self, cursor: Cursor, why: Returned) {
+    pub fn handle_returned(&mut self, now: Instant, cursor: Cursor, why: Returned) {
         let Some(entry) = self.slots.entry(cursor.slot) else { return };
         if entry.fence.gain != cursor.fence.gain || entry.tp != cursor.tp {
             return;
@@ -129,7 +130,7 @@ impl Shard {
             return self.go_on(cursor, leader, restart);
         }
         if entry.fence == cursor.fence {
-            self.give_back(cursor, why);
+            self.give_back(now, cursor, why);
         }
     }
 
@@ -303,12 +304,14 @@ impl Shard {
             Ended::Released => {}
             Ended::Fault(fault) => self.stop(slot, fault),
             Ended::BadBatch { base, last, reason } => {
-                let is_second = entry.bad_batch_at == Some(base.0);
-                entry.bad_batch_at = Some(base.0);
-                if is_second {
-                    self.stop(slot, Fault::Corrupt { base, last, reason });
-                } else {
+                // What was fetched with it may be broken too, and is on its way out already.
+                if entry.phase == Phase::Rewinding {
+                    return;
+                }
+                if self.rest_of(now, slot, base) {
                     self.rewind(now, slot, None);
+                } else {
+                    self.stop(slot, Fault::Corrupt { base, last, reason });
                 }
             }
         }

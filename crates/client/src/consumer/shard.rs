@@ -195,7 +195,7 @@ impl ShardDriver {
             heard = true;
             match event {
                 LaneEvent::Arrived(broker, runs) => self.machine.handle_arrived(now, broker, runs),
-                LaneEvent::Returned(cursor, why) => self.machine.handle_returned(cursor, why),
+                LaneEvent::Returned(cursor, why) => self.machine.handle_returned(now, cursor, why),
                 LaneEvent::State(broker, state) => self.machine.handle_lane_state(broker, state),
                 LaneEvent::Down(broker, fault) => {
                     tracing::warn!(target: "forebay::fetch", %broker, %fault, "a lane is down");

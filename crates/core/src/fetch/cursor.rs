@@ -6,6 +6,7 @@ use crate::fence::Fence;
 use crate::orders::{Fault, Leader, LeaderHint, ResetCause};
 use crate::run::Watermarks;
 use crate::slot::Slot;
+use crate::time::Instant;
 
 /// A value on loan: whoever has it fetches, nobody else does.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Cursor {
     pub leader: Leader,
     /// What the leader told last.
     pub watermarks: Watermarks,
+    /// Not to be asked for before.
+    pub rests_until: Option<Instant>,
 }
 
 /// Why a lane gives a cursor back.

@@ -156,8 +156,8 @@ impl Lane {
     }
 
     /// A cursor on loan.
-    pub fn lend(&mut self, cursor: Cursor) {
-        let slot = cursor.slot;
+    pub fn lend(&mut self, mut cursor: Cursor) {
+        let (slot, rests_until) = (cursor.slot, cursor.rests_until.take());
         drop(self.recall(slot));
         if self.slots.len() <= slot.index() {
             self.slots.resize_with(slot.index() + 1, || None);
@@ -167,7 +167,7 @@ impl Lane {
         let fetching = Fetching {
             cursor,
             is_held: false,
-            rests_until: None,
+            rests_until,
             is_wanted: false,
             size: PartitionSize::new(),
         };
@@ -175,6 +175,7 @@ impl Lane {
             *place = Some(fetching);
             self.lent += 1;
         }
+        self.resting.extend(rests_until.map(|until| (until, slot)));
         self.uncheck(slot);
         self.want(slot);
     }

@@ -1,6 +1,9 @@
 //! Where is a slot's cursor: on loan to a lane, on its way back, or at rest?
 
+use forebay_protocol::types::Offset;
+
 use super::Shard;
+use super::broken::Broken;
 use super::output::{LaneOrder, Output};
 use super::slots::{Phase, Place, Until};
 use crate::fetch::cursor::{Cursor, Returned};
@@ -8,6 +11,7 @@ use crate::offsets::tracker::Frontier;
 use crate::orders::{Fault, Leader, Report};
 use crate::run::Flow;
 use crate::slot::Slot;
+use crate::time::Instant;
 
 impl Shard {
     /// Asks for a slot's cursor back; a cursor at rest goes on at `restart` at once.
@@ -57,6 +61,7 @@ impl Shard {
         let Some(leader) = leader.filter(|_| entry.phase == Phase::Running) else { return };
         let Place::Resting { cursor, until: Until::Leader } = &mut entry.place else { return };
         cursor.leader = leader;
+        cursor.rests_until = entry.rests_until.take();
         let cursor = cursor.clone();
         entry.place = Place::Lent(leader.broker);
         if self.lanes.insert(leader.broker) && 0 < self.share_told {
@@ -71,7 +76,7 @@ impl Shard {
     }
 
     /// A lane could not go on.
-    pub(super) fn give_back(&mut self, cursor: Cursor, why: Returned) {
+    pub(super) fn give_back(&mut self, now: Instant, cursor: Cursor, why: Returned) {
         let slot = cursor.slot;
         let Some(entry) = self.slots.entry(slot) else { return };
         let (tp, gain, tried) = (entry.tp.clone(), entry.fence.gain, Some(cursor.leader));
@@ -93,9 +98,27 @@ impl Shard {
                 Report::NeedsReset { tp, gain, position, position_epoch, cause }
             }
             Returned::Denied => Report::Denied { tp, gain, position },
-            Returned::Fault(fault) => return self.stop_after_work(slot, fault),
+            Returned::Fault(fault) => return self.cannot_go_on(now, slot, fault),
         };
         self.outputs.push_back(Output::Report(report));
+    }
+
+    /// What cannot be read may be whole the next time.
+    fn cannot_go_on(&mut self, now: Instant, slot: Slot, fault: Fault) {
+        let Fault::Corrupt { base, .. } = fault else { return self.stop_after_work(slot, fault) };
+        match self.rest_of(now, slot, base) {
+            true => self.recall(slot, None),
+            false => self.stop_after_work(slot, fault),
+        }
+    }
+
+    /// Whether a batch that could not be read is to be asked for again: after a rest, then.
+    pub(super) fn rest_of(&mut self, now: Instant, slot: Slot, base: Offset) -> bool {
+        let Some(entry) = self.slots.entry(slot) else { return false };
+        let frontier = entry.tracker.frontier().position.offset();
+        let rest = Broken::again(&mut entry.broken, (base, frontier));
+        entry.rests_until = rest.map(|rest| now.after(rest));
+        rest.is_some()
     }
 
     /// Fetching cannot go on; what was fetched before is still handed out.

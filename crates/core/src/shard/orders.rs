@@ -85,6 +85,7 @@ impl Shard {
             position_epoch: gained.position_epoch,
             leader: gained.leader.unwrap_or(unknown),
             watermarks: Watermarks::default(),
+            rests_until: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use forebay_protocol::types::{BrokerId, TopicPartition};
 
+use super::broken::Broken;
 use super::orders::Gained;
 use crate::fence::{Fence, Gain};
 use crate::fetch::cursor::Cursor;
@@ -43,8 +44,10 @@ pub struct Entry {
     pub rewind_to: Option<Frontier>,
     /// What behind the frontier is done already.
     pub finished: Finished,
-    /// Where a batch failed its checksum last; a second time at the same place is final.
-    pub bad_batch_at: Option<i64>,
+    /// The batch that could not be read last.
+    pub(super) broken: Option<Broken>,
+    /// A lane that gets the cursor next leaves it alone until then.
+    pub(super) rests_until: Option<Instant>,
 }
 
 /// Where a cursor is.
@@ -214,7 +217,8 @@ impl Entry {
             watermarks: Watermarks::default(),
             rewind_to: None,
             finished: Finished::default(),
-            bad_batch_at: None,
+            broken: None,
+            rests_until: None,
         }
     }
 }

@@ -174,7 +174,7 @@ fn a_seek_drops_what_is_queued_and_refuses_what_is_late() {
     // Late: a run and progress of the old start.
     shard.handle_arrived(NOW, BROKER, vec![run(&cursor, 3)]);
     shard.handle_progress(NOW, vec![word(&job, Done::All)]);
-    shard.handle_returned(cursor.clone(), Returned::Recalled);
+    shard.handle_returned(NOW, cursor.clone(), Returned::Recalled);
 
     let again = lent(&outputs(&mut shard)).remove(0);
 
@@ -192,7 +192,7 @@ fn a_leader_that_moves_gets_the_cursor_where_the_old_one_left_it() {
     let arrived = run(&cursor, 10);
     cursor.position = arrived.next;
     shard.handle_arrived(NOW, BROKER, vec![arrived]);
-    shard.handle_returned(cursor, Returned::Recalled);
+    shard.handle_returned(NOW, cursor, Returned::Recalled);
     let again = lent(&outputs(&mut shard)).remove(0);
     assert_eq!((again.leader, again.position), (to, Position(10)));
 }
@@ -225,25 +225,43 @@ fn a_drain_waits_for_open_work_and_tells_what_was_left_at_its_deadline() {
 }
 
 #[test]
-fn a_bad_batch_is_fetched_again_once_and_then_stops_its_partition() {
-    let (mut shard, cursor) = with_one();
-    let bad = || Ended::BadBatch { base: Offset(0), last: Offset(9), reason: "crc".into() };
-    shard.handle_arrived(NOW, BROKER, vec![run(&cursor, 10)]);
-    let job = jobs(outputs(&mut shard)).remove(0);
-    let ended = Done::Ended { at: Position(0), why: bad() };
-    shard.handle_progress(NOW, vec![word(&job, ended.clone())]);
-    shard.handle_returned(cursor, Returned::Recalled);
-    let again = lent(&outputs(&mut shard)).remove(0);
-    assert_eq!(again.position, Position(0), "back to the frontier");
-
-    shard.handle_arrived(NOW, BROKER, vec![run(&again, 10)]);
-    let job = jobs(outputs(&mut shard)).remove(0);
-    shard.handle_progress(NOW, vec![word(&job, ended)]);
-
-    let told = reports(outputs(&mut shard)).pop().unwrap();
+fn a_bad_batch_is_fetched_again_for_seconds_and_then_stops_its_partition() {
+    let (mut shard, mut cursor) = with_one();
+    let (mut now, mut fetched) = (NOW, 1);
+    let told = loop {
+        let why = Ended::BadBatch { base: Offset(0), last: Offset(9), reason: "crc".into() };
+        shard.handle_arrived(now, BROKER, vec![run(&cursor, 10)]);
+        let job = jobs(outputs(&mut shard)).remove(0);
+        shard.handle_progress(now, vec![word(&job, Done::Ended { at: Position(0), why })]);
+        shard.handle_returned(now, cursor.clone(), Returned::Recalled);
+        let said = outputs(&mut shard);
+        let Some(again) = lent(&said).pop() else { break reports(said).pop().unwrap() };
+        assert_eq!(again.position, Position(0), "back to the frontier");
+        let rests_until = again.rests_until.unwrap();
+        assert!(now < rests_until, "not at once");
+        (now, cursor, fetched) = (rests_until, again, fetched + 1);
+    };
     assert!(matches!(told, Report::Stopped { fault: Fault::Corrupt { .. }, .. }), "{told:?}");
-    shard.handle_returned(again, Returned::Recalled);
-    assert!(lent(&outputs(&mut shard)).is_empty(), "it stays stopped");
+    assert_eq!(fetched, 9);
+    assert!(NOW.after(Duration::from_secs(2)) < now);
+}
+
+#[test]
+fn a_batch_that_was_broken_on_its_way_is_read_the_next_time() {
+    for times in 1..=8 {
+        let (mut shard, mut cursor) = with_one();
+        for _ in 0..times {
+            let fault =
+                Fault::Corrupt { base: Offset(0), last: Offset(0), reason: "length".into() };
+            shard.handle_returned(NOW, cursor.clone(), Returned::Fault(fault));
+            let said = outputs(&mut shard);
+            cursor = lent(&said).remove(0);
+            assert_eq!(cursor.position, Position(0));
+            assert!(reports(said).is_empty(), "nobody need hear of it");
+        }
+        shard.handle_arrived(NOW, BROKER, vec![run(&cursor, 10)]);
+        assert_eq!(jobs(outputs(&mut shard)).len(), 1);
+    }
 }
 
 /// Ten records each, by the offsets and lengths of their batches.
@@ -274,7 +292,7 @@ fn what_was_done_behind_a_bad_batch_is_not_done_again() {
     shard.handle_progress(NOW, vec![word(&jobs_open[3], part)]);
     let part = Done::Ended { at: Position(20), why: Ended::Released };
     shard.handle_progress(NOW, vec![word(&jobs_open[2], part)]);
-    shard.handle_returned(cursor, Returned::Recalled);
+    shard.handle_returned(NOW, cursor, Returned::Recalled);
     let again = lent(&outputs(&mut shard)).remove(0);
     assert_eq!(again.position, Position(0));
 
@@ -297,7 +315,7 @@ fn reset_to(to: i64) -> (Shard, Job) {
     let job = jobs(outputs(&mut shard)).remove(0);
     cursor.position = job.run.next;
     let cause = ResetCause::OutOfRange { log_start: Offset(to), high_watermark: Offset(to) };
-    shard.handle_returned(cursor, Returned::NeedsReset(cause));
+    shard.handle_returned(NOW, cursor, Returned::NeedsReset(cause));
     outputs(&mut shard);
     let (position, position_epoch) = (Position(to), LeaderEpoch(2));
     let reset = Order::Reset { tp: tp(0), gain: Gain(1), position, position_epoch };
@@ -359,7 +377,7 @@ fn a_lost_partition_is_forgotten_at_once_and_reports_nothing() {
 fn a_reset_is_asked_for_and_waited_for() {
     let (mut shard, cursor) = with_one();
     let cause = ResetCause::OutOfRange { log_start: Offset(5), high_watermark: Offset(9) };
-    shard.handle_returned(cursor, Returned::NeedsReset(cause));
+    shard.handle_returned(NOW, cursor, Returned::NeedsReset(cause));
     let told = reports(outputs(&mut shard)).pop().unwrap();
     assert!(matches!(told, Report::NeedsReset { .. }));
     // A leader's change alone does not make it go on.
@@ -436,7 +454,7 @@ impl World {
                 }
                 Output::Lane(_, LaneOrder::Recall(_)) => {
                     if let Some(cursor) = self.lane.take() {
-                        shard.handle_returned(cursor, Returned::Recalled);
+                        shard.handle_returned(NOW, cursor, Returned::Recalled);
                     }
                 }
                 Output::Jobs(_, jobs) => self.open.extend(jobs),
@@ -495,7 +513,7 @@ fn a_partition_that_a_lane_leaves_out_for_no_reason_is_lent_anew_and_counted() {
     assert_eq!((healed(&said), shard.heals()), (1, 1));
     let recalled = |output: &Output| matches!(output, Output::Lane(_, LaneOrder::Recall(_)));
     assert!(said.iter().any(recalled));
-    shard.handle_returned(cursor, Returned::Recalled);
+    shard.handle_returned(NOW, cursor, Returned::Recalled);
     assert_eq!(lent(&outputs(&mut shard)).len(), 1, "and fetched again");
     assert_eq!(healed(&watch(&mut shard, 125, 100, &[])), 0);
 }
@@ -503,7 +521,7 @@ fn a_partition_that_a_lane_leaves_out_for_no_reason_is_lent_anew_and_counted() {
 #[test]
 fn a_cursor_whose_way_back_was_lost_is_asked_for_again() {
     let (mut shard, cursor) = with_one();
-    shard.handle_returned(cursor, Returned::LeaderStale(None));
+    shard.handle_returned(NOW, cursor, Returned::LeaderStale(None));
     outputs(&mut shard);
     // The answer with the leader never came.
     let said = watch(&mut shard, 0, 100, &[]);

@@ -26,6 +26,7 @@ fn cursor(slot: u32, position: i64) -> Cursor {
         position_epoch: LeaderEpoch::UNKNOWN,
         leader: Leader { broker: BrokerId(1), epoch: LeaderEpoch(3) },
         watermarks: Watermarks::default(),
+        rests_until: None,
     }
 }
 
@@ -275,6 +276,22 @@ fn a_partition_that_comes_back_under_another_slot_is_asked_for_and_not_forgotten
     let plan = lane.poll_request().unwrap();
     assert_eq!(asked(&plan), [(0, 7), (1, 7)]);
     assert!(plan.forgotten.is_empty(), "{:?}", plan.forgotten);
+}
+
+#[test]
+fn a_cursor_that_is_to_rest_is_asked_for_when_it_has() {
+    let mut lane = lane(1);
+    let until = NOW.after(Duration::from_millis(50));
+    lane.lend(Cursor { rests_until: Some(until), ..cursor(1, 7) });
+    assert_eq!(asked(&lane.poll_request().unwrap()), [(0, 0)]);
+    respond(&mut lane, 0, &[batch(0, 1, 0, -1)]);
+    assert_eq!(lane.poll_timeout(), Some(until));
+    lane.handle_timeout(until);
+    assert_eq!(asked(&lane.poll_request().unwrap()), [(0, 1), (1, 7)]);
+    // One that is called back in its rest leaves no timer behind.
+    lane.lend(Cursor { rests_until: Some(until), ..cursor(2, 7) });
+    let back = lane.recall(Slot(2)).unwrap();
+    assert_eq!((back.rests_until, lane.poll_timeout()), (None, None));
 }
 
 #[test]
