@@ -144,15 +144,15 @@ impl Connection {
             tokio::time::sleep(*time).await;
         }
         self.gate().await;
-        if effect.as_ref().is_none_or(Effect::is_heard)
+        let what = Answering { api: question.api, version: question.version, number };
+        let whole = self.way.shared.routes.rewrite(what, &frame);
+        let whole = whole.unwrap_or_else(|| with_length(&frame));
+        if effect.as_ref().is_none_or(|effect| effect.is_heard(whole.len()))
             && let Some(mut witness) = self.way.shared.witness()
         {
             let noted = witness.hear(&question, (frame.clone(), number));
             noted.map_err(|source| Some(ProxyError::Ledger { source }))?;
         }
-        let what = Answering { api: question.api, version: question.version, number };
-        let whole = self.way.shared.routes.rewrite(what, &frame);
-        let whole = whole.unwrap_or_else(|| with_length(&frame));
         match effect {
             Some(effect) => harm::deliver(&effect, (what, whole), to).await,
             None => write(to, &whole).await,

@@ -32,9 +32,18 @@ impl Effect {
         matches!(self, Self::Close)
     }
 
-    /// Whether the client hears what the broker said.
-    pub(crate) const fn is_heard(&self) -> bool {
-        matches!(self, Self::Delay(_) | Self::Slice(..))
+    /// Whether the client hears what the broker said in so many bytes.
+    pub(crate) const fn is_heard(&self, bytes: usize) -> bool {
+        match self {
+            Self::Delay(_) | Self::Slice(..) => true,
+            // The connection ends behind a short answer, not within.
+            Self::Cut(after) => bytes <= *after,
+            Self::DropAnswer
+            | Self::DoAndClose
+            | Self::Close
+            | Self::Corrupt(_)
+            | Self::CorruptRecords => false,
+        }
     }
 }
 

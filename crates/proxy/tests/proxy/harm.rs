@@ -1,5 +1,6 @@
 //! Does the harm happen that is asked for, and do clients get over it?
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use forebay::GroupProtocol;
@@ -63,7 +64,22 @@ async fn connections_that_end_at_any_point_are_made_again() {
 
 #[tokio::test]
 async fn records_that_came_with_a_wrong_bit_are_fetched_again() {
-    through(Fault::new(Effect::CorruptRecords).api(ApiKey::Fetch).times(2), 2).await;
+    through(Fault::new(Effect::CorruptRecords).api(ApiKey::Fetch).times(6), 6).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_ends_before_its_connection_is_cut_was_heard() {
+    let cut = Fault::new(Effect::Cut(100_000)).api(ApiKey::SyncGroup);
+    let (world, _) = through(cut, 1).await;
+    let (mut held, mut gained) = (BTreeSet::new(), 0);
+    for what in world.history() {
+        match what {
+            What::Gained { tp, .. } => gained += u64::from(held.insert(tp)),
+            What::CommitSent { tp, .. } => assert!(held.contains(&tp), "{tp} was never gained"),
+            _ => {}
+        }
+    }
+    assert!(0 < gained);
 }
 
 #[tokio::test]
