@@ -31,7 +31,7 @@ const DEEDS: [(Deed, u32); 8] = [
     (Deed::FreezeMember, 4),
     (Deed::Join, 3),
     (Deed::Leave, 3),
-    (Deed::HarmBroker, 6),
+    (Deed::HarmBroker, 12),
     (Deed::HarmNetwork, 8),
 ];
 
