@@ -129,7 +129,7 @@ pub struct Commit {
     /// Not before this; moved by the interval and by back-off.
     not_before: Instant,
     backoff: Backoff,
-    /// The interval does not count: somebody waits for the commit.
+    /// The interval does not count: somebody waits for what is wanted now.
     urgent: bool,
     failed: bool,
     gate: Gate,
@@ -300,6 +300,8 @@ impl Commit {
         let entry = |tp: &TopicPartition| Some((tp.clone(), self.slots.get(tp)?.wanted?));
         let entries: Vec<_> = self.wanting.iter().filter_map(entry).collect();
         if !entries.is_empty() {
+            // What is done later waits for the interval again.
+            self.urgent = false;
             self.in_flight = Some(entries.iter().cloned().collect());
             self.outputs.push_back(Output::Commit(entries));
         }

@@ -235,3 +235,24 @@ fn whatever_the_coordinator_answers_all_is_committed_in_the_end_and_nothing_too_
         assert_eq!(world.acked, world.done, "seed {seed}");
     }
 }
+
+#[test]
+fn after_a_commit_that_somebody_waited_for_the_interval_counts_again() {
+    let mut commit = start();
+    commit.handle_frontier(at(0), &tp(0), entry(1));
+    assert_eq!(committed(&mut commit), [(0, 1)]);
+    // Somebody waits while one is in flight: the rest follows at once.
+    commit.handle_frontier(at(1), &tp(1), entry(7));
+    commit.handle_flush(at(1));
+    commit.handle_answer(at(2), Answer::Partitions(vec![(tp(0), 0)]));
+    commit.poll_output();
+    assert_eq!(committed(&mut commit), [(1, 7)]);
+    commit.handle_answer(at(3), Answer::Partitions(vec![(tp(1), 0)]));
+    commit.poll_output();
+    for millis in (4..503).step_by(100) {
+        commit.handle_frontier(at(millis), &tp(0), entry(millis.try_into().unwrap()));
+        assert_eq!(committed(&mut commit), [], "at {millis} ms");
+    }
+    commit.handle_timeout(at(503));
+    assert_eq!(committed(&mut commit), [(0, 404)]);
+}
