@@ -1,6 +1,5 @@
 //! A consumer: records of partitions through handlers, finished work committed.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use forebay_core::ownership::assignor::{self, Assignor};
 use forebay_core::ownership::member;
 use forebay_core::work::Order;
 use forebay_core::{backoff, fetch, reservoir, shard as shard_core, work};
-use forebay_protocol::types::{TopicName, TopicPartition};
+use forebay_protocol::types::TopicPartition;
 use tokio::sync::watch;
 
 use crate::budget::Budget;
@@ -40,6 +39,7 @@ pub(crate) mod pull;
 pub(crate) mod record;
 mod shard;
 pub(crate) mod stats;
+mod subscription;
 pub(crate) mod translate;
 mod worker;
 
@@ -47,11 +47,11 @@ pub use builder::ConsumerBuilder;
 pub use direct::{OwnershipHandle, Parked};
 pub use handle::ConsumerHandle;
 pub use listener::{GroupTrouble, OwnershipEvent, Right};
+pub use subscription::Subscription;
 
 use control::Summary;
 use handler::{FailurePolicy, Handler};
 use listener::{Hearing, Listener};
-use pattern::Patterns;
 use pull::Batches;
 use record::{Batch, Record};
 use shard::{Question, ShardDriver};
@@ -84,8 +84,7 @@ pub struct Consumer {
 struct Settings {
     config: ConsumerConfig,
     assignment: Vec<TopicPartition>,
-    topics: BTreeSet<TopicName>,
-    patterns: Patterns,
+    subscription: Subscription,
     /// `None`: nobody chose any.
     assignors: Option<Vec<Arc<dyn Assignor>>>,
     validity: Validity,
@@ -298,7 +297,7 @@ impl Consumer {
 impl Settings {
     /// Whether the user or a group says which partitions are ours.
     fn assigned(&self) -> Assigned {
-        if self.topics.is_empty() && self.patterns.is_empty() {
+        if self.subscription.is_empty() {
             return Assigned::Fixed(self.assignment.clone());
         }
         let (config, client) = (&self.config, &self.config.client);
@@ -315,12 +314,7 @@ impl Settings {
         Assigned::Group(Box::new(member::Config {
             protocol,
             remote_assignor: config.group_remote_assignor.clone(),
-            wish: if self.patterns.is_empty() {
-                member::Wish::Topics(self.topics.clone())
-            } else {
-                let patterns = self.patterns.clone();
-                member::Wish::Matching(patterns.with(self.topics.iter().cloned()))
-            },
+            wish: self.subscription.wish(),
             session_timeout: config.session_timeout,
             heartbeat_interval: config.heartbeat_interval,
             rebalance_timeout: config.rebalance_timeout,

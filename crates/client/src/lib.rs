@@ -29,7 +29,7 @@ pub use consumer::record::{Batch, BatchRecords, Record};
 pub use consumer::stats::{Holds, PartitionStats, Stats};
 pub use consumer::{
     Consumer, ConsumerBuilder, ConsumerHandle, GroupTrouble, OwnershipEvent, OwnershipHandle,
-    Parked, Right,
+    Parked, Right, Subscription,
 };
 pub use error::{Error, ErrorKind};
 pub use forebay_core::connection::Fault as ConnectionFault;

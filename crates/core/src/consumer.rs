@@ -18,6 +18,7 @@ mod partition;
 mod release;
 mod rights;
 mod shutdown;
+mod subscribe;
 mod users;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -43,6 +44,7 @@ use partition::{Partition, Progress};
 use release::Looks;
 use rights::{Act, Rights};
 use shutdown::Stage;
+use subscribe::Subscription;
 
 /// What the router needs to know from the start.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +91,8 @@ pub struct Consumer {
     brokers_told: Option<output::Brokers>,
     /// Of a group, unless the partitions are fixed.
     member: Option<Membership>,
+    /// Whether the user wants to be one now.
+    subscription: Subscription,
     /// Whether the group is left, or there is none.
     has_left: bool,
     ownership: Holdings,
@@ -129,6 +133,7 @@ impl Consumer {
             metadata: Arc::default(),
             brokers_told: None,
             has_left: false,
+            subscription: Subscription::default(),
             member,
             ownership: Holdings::default(),
             partitions: BTreeMap::new(),
@@ -270,6 +275,7 @@ impl Consumer {
             while self.route_member(now) || self.route_starts(now) || self.route_commit(now) {}
             self.end_if_nothing_is_left(now);
             self.advance_giving(now);
+            self.advance_subscription();
             self.advance_shutdown(now);
             // The end of the work may have made the last commit, or let the membership go on.
             if !self.route_commit(now) && !self.route_member(now) {

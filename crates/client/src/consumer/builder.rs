@@ -1,6 +1,5 @@
 //! Settings of a consumer, one call each.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use forebay_protocol::types::{TopicName, TopicPartition};
 
 use super::handler::{Decision, Failure, FailurePolicy};
 use super::listener::Listener;
-use super::pattern::{Patterns, Side};
+use super::pattern::Side;
+use super::subscription::Subscription;
 use super::{Consumer, OwnershipEvent, Settings};
 use crate::budget::Budget;
 use crate::config::properties::{Draft, Work};
@@ -40,8 +40,7 @@ impl Default for ConsumerBuilder {
         let settings = Settings {
             config: ConsumerConfig::default(),
             assignment: Vec::new(),
-            topics: BTreeSet::new(),
-            patterns: Patterns::default(),
+            subscription: Subscription::default(),
             assignors: None,
             validity: Validity::default(),
             listener: None,
@@ -91,7 +90,7 @@ impl ConsumerBuilder {
     /// Adds topics whose partitions are shared with the other members of the group: it needs a
     /// [`group_id`](Self::group_id). Topics that do not exist yet are followed once they do.
     pub fn topics<T: Into<TopicName>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
-        self.settings.topics.extend(topics.into_iter().map(Into::into));
+        self.settings.subscription.add_topics(topics);
         self
     }
 
@@ -109,7 +108,7 @@ impl ConsumerBuilder {
     }
 
     fn add_pattern(mut self, side: Side, pattern: &str) -> Self {
-        if let Err(error) = self.settings.patterns.add(side, pattern) {
+        if let Err(error) = self.settings.subscription.add(side, pattern) {
             self.wrong = self.wrong.or_else(|| Some(error.into()));
         }
         self
@@ -316,7 +315,7 @@ impl ConsumerBuilder {
 impl Settings {
     /// Fixed partitions or a share of topics, and all that a share needs.
     fn check_sharing(&self) -> Result<(), ConfigError> {
-        let is_shared = !self.topics.is_empty() || !self.patterns.is_empty();
+        let is_shared = !self.subscription.is_empty();
         match (self.assignment.is_empty(), !is_shared) {
             (true, true) => {
                 Err(ConfigError::new("topics", "", "topics to share, or partitions to assign"))

@@ -7,7 +7,7 @@ use forebay_core::consumer::Assigned;
 use forebay_core::offsets::commit::Answer;
 use forebay_core::offsets::start::{Ask, Told};
 use forebay_core::orders::{Order, Report};
-use forebay_core::ownership::member::{self, Stamp};
+use forebay_core::ownership::member::{self, Stamp, Wish};
 use forebay_core::time::Instant;
 use forebay_protocol::types::{Position, TopicPartition};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -94,6 +94,10 @@ pub(super) enum Input {
     Committed(TopicPartition, Reply<Option<Position>>),
     /// The user: something else than the group says of these partitions.
     Direct(Vec<TopicPartition>, Want, Reply<Vec<Parked>>),
+    /// The user: share these topics and no others.
+    Subscribe(Wish, Reply<()>),
+    /// The user: share no topics for now.
+    Unsubscribe(Reply<()>),
     /// The user: drain, commit, close; at the latest after this long.
     Shutdown(Duration),
     /// The coordinator: what is committed.
@@ -179,6 +183,16 @@ impl ControlHandle {
         want: Want,
     ) -> Result<Vec<Parked>, Error> {
         self.ask(|reply| Input::Direct(partitions, want, reply)).await
+    }
+
+    /// Wants these topics and no others.
+    pub(super) async fn subscribe(&self, wish: Wish) -> Result<(), Error> {
+        self.ask(|reply| Input::Subscribe(wish, reply)).await
+    }
+
+    /// Wants no topics for now.
+    pub(super) async fn unsubscribe(&self) -> Result<(), Error> {
+        self.ask(Input::Unsubscribe).await
     }
 
     /// Starts the end: nothing new runs, running records are awaited, the last commit is sent.

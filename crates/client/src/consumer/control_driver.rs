@@ -21,7 +21,7 @@ use super::direct::Waiters;
 use super::listener::OwnershipEvent;
 use super::{group, outcome, translate};
 use crate::cluster::{Cluster, Patience, Route};
-use crate::config::{ConsumerConfig, OffsetReset};
+use crate::config::{ConfigError, ConsumerConfig, OffsetReset};
 use crate::error::Error;
 use crate::link;
 use crate::runtime::{Clock, Validity};
@@ -43,6 +43,8 @@ pub(super) struct Driver {
     inputs: mpsc::UnboundedSender<Input>,
     /// Who waits for partitions to be parked.
     waiters: Waiters,
+    /// Who waits until the group is left.
+    leaving: Vec<Reply<()>>,
     done: Option<Outcome>,
 }
 
@@ -78,6 +80,7 @@ impl Driver {
             events,
             inputs,
             waiters: Waiters::default(),
+            leaving: Vec::new(),
             done: None,
         }
     }
@@ -143,6 +146,17 @@ impl Driver {
             Input::Direct(tps, want, reply) => {
                 self.waiters.direct((&mut self.machine, now), tps, want, reply);
             }
+            Input::Subscribe(wish, reply) => {
+                let is_shared = self.machine.handle_subscribe(now, wish);
+                drop(reply.send(is_shared.then_some(()).ok_or_else(not_shared)));
+            }
+            Input::Unsubscribe(reply) => {
+                if self.machine.handle_unsubscribe(now) {
+                    self.leaving.push(reply);
+                } else {
+                    drop(reply.send(Err(not_shared())));
+                }
+            }
             Input::Shutdown(within) => self.machine.handle_shutdown(now, now.after(within)),
             Input::Fetched(asked, told) => self.machine.handle_committed(now, &asked, told),
             Input::Listed(asked, told) => self.machine.handle_listed(now, &asked, told),
@@ -186,6 +200,7 @@ impl Driver {
                 Output::WantTopics(topics) => {
                     self.cluster.want_topics(topics.into_iter().collect());
                 }
+                Output::WantAllTopics => self.cluster.want_all_topics(),
                 Output::ValidUntil(until) => self.validity.set(until),
                 Output::WrongCoordinator => self.cluster.wrong_coordinator(self.key()),
                 Output::StaleMetadata => self.cluster.stale(),
@@ -193,6 +208,9 @@ impl Driver {
                 Output::Event(event) => {
                     note(&event);
                     self.waiters.hear(&event);
+                    if event == Event::Unsubscribed {
+                        self.leaving.drain(..).for_each(|reply| drop(reply.send(Ok(()))));
+                    }
                     if let Some(event) = OwnershipEvent::of(&event) {
                         self.events.send(event);
                     }
@@ -416,6 +434,7 @@ fn note(event: &Event) {
             let why = forebay_protocol::error_code::ErrorCode(*code).name();
             tracing::warn!(target: "forebay::group", partitions = %names(tps), why, "lost");
         }
+        Event::Unsubscribed => tracing::info!(target: "forebay::group", "unsubscribed"),
         Event::Group(trouble) => {
             tracing::warn!(target: "forebay::group", "{trouble}");
         }
@@ -432,6 +451,12 @@ fn note(event: &Event) {
             tracing::debug!(target: "forebay::control", %tp, %position, "committed");
         }
     }
+}
+
+/// Topics are shared in a group alone.
+fn not_shared() -> Error {
+    let expected = "a consumer of topics: this one has fixed partitions";
+    ConfigError::new("subscribe", "", expected).into()
 }
 
 /// Partitions as one line.

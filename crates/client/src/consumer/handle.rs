@@ -10,6 +10,8 @@ use super::control::{ControlHandle, Summary};
 use super::direct::OwnershipHandle;
 use super::shard::Question;
 use super::stats::Stats;
+use super::subscription::Subscription;
+use crate::config::ConfigError;
 use crate::error::Error;
 use crate::link;
 use crate::runtime;
@@ -75,6 +77,46 @@ impl ConsumerHandle {
     /// As [`pause`](Self::pause).
     pub async fn committed(&self, tp: TopicPartition) -> Result<Option<Position>, Error> {
         self.control.committed(tp).await
+    }
+
+    /// Shares the topics of `subscription` from now on and no others; those of before that it names
+    /// too are kept. What is not wanted any more is given up as in a rebalance: nothing new starts,
+    /// what runs is awaited, the last commit is sent. Returns when the control plane has taken it
+    /// up; `on_ownership` tells of what comes and goes.
+    ///
+    /// After [`unsubscribe`](Self::unsubscribe) the group is joined again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] when it names nothing, or when this consumer has fixed partitions;
+    /// [`Error::Closed`] after the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what was asked for happens.
+    pub async fn subscribe(&self, subscription: Subscription) -> Result<(), Error> {
+        if subscription.is_empty() {
+            let expected = "topics or a pattern; unsubscribe() wants none";
+            return Err(ConfigError::new("subscribe", "", expected).into());
+        }
+        self.control.subscribe(subscription.wish()).await
+    }
+
+    /// Gives all partitions up in good order and leaves the group; the consumer goes on without any
+    /// until [`subscribe`](Self::subscribe). Returns when the group is left, which takes the drain
+    /// timeout at most, and as long as the coordinator takes to hear of it. A static member's
+    /// partitions wait for it until its session is over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Config`] when this consumer has fixed partitions, [`Error::Closed`] when it ends
+    /// before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the group is left.
+    pub async fn unsubscribe(&self) -> Result<(), Error> {
+        self.control.unsubscribe().await
     }
 
     /// Directs single partitions at other times than the group does: hold, drain, hand over, release.

@@ -92,6 +92,7 @@ impl OwnershipEvent {
                 Self::Granted { topic: topic.clone(), right: *right }
             }
             Event::Draining(_)
+            | Event::Unsubscribed
             | Event::Started { .. }
             | Event::PartitionFailed { .. }
             | Event::Committed { .. } => return None,

@@ -28,4 +28,5 @@ mod legacy;
 mod network;
 mod order;
 mod pull;
+mod subscribe;
 mod world;

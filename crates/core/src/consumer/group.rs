@@ -77,14 +77,14 @@ impl Consumer {
             member::Output::Trouble(trouble) => {
                 self.outputs.push_back(Output::Event(Event::Group(trouble)));
             }
-            member::Output::Left => self.has_left = true,
+            member::Output::Left => self.handle_left(now),
         }
         true
     }
 
     /// The group gave us these: never from where we once stood, always from what is committed now.
     fn take(&mut self, now: Instant, tps: Vec<TopicPartition>) {
-        if self.stage != Stage::Running {
+        if !self.takes_partitions() {
             return;
         }
         let token = self.token();

@@ -38,6 +38,8 @@ pub enum Output {
     AskSession,
     /// These topics are to be known from now on.
     WantTopics(BTreeSet<TopicName>),
+    /// All topics are to be known from now on.
+    WantAllTopics,
     /// No record may start after this, by the clock that counts suspension, until it is told again.
     ValidUntil(Instant),
     /// The coordinator is no longer where it was thought to be.
@@ -83,6 +85,8 @@ pub enum Event {
         /// Kafka's error code that said so.
         code: i16,
     },
+    /// The group is left, because nobody wants to be a member for now.
+    Unsubscribed,
     /// Something is wrong in the group that does not end our membership.
     Group(member::Trouble),
     /// A partition starts.

@@ -167,6 +167,7 @@ impl Consumer {
             self.outputs.push_back(Output::Event(Event::Released { tp, is_clean }));
         }
         if self.giving.is_empty()
+            && self.takes_partitions()
             && let Some(member) = &mut self.member
         {
             member.handle_released(now);

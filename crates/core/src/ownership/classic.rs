@@ -13,16 +13,16 @@
 //! and join once more, so that it can reach its new owner.
 
 mod join;
+mod wish;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_protocol::group::Assignment;
 use forebay_protocol::types::{TopicName, TopicPartition};
 
 use super::assignor::Rebalance;
-use super::member::{Answer, Config, Identity, Joined, Output, Request, Stamp, Synced, Trouble};
+use super::member::{Answer, Config, Identity, Joined, Output, Request, Stamp, Synced};
 use crate::backoff::Backoff;
 use crate::cluster::metadata::Metadata;
 use crate::rng::Rng;
@@ -277,41 +277,6 @@ impl Classic {
         }
     }
 
-    fn rejoin_if_outdated(&mut self, now: Instant) {
-        if matches!(self.state, State::Stable) && !self.wants_join && self.is_outdated(now) {
-            self.rejoin(now);
-        }
-    }
-
-    /// When the next topic that we planned with counts as deleted.
-    fn next_gone(&self) -> Option<Instant> {
-        let planned = self.plan_of.iter().flatten().filter(|(_, count)| 0 < **count);
-        planned.filter_map(|(name, _)| Some(self.unknown.get(name)?.after(GONE_AFTER))).min()
-    }
-
-    /// Whether what we joined with is no longer what we want, or the plan that we made no longer
-    /// fits its topics.
-    fn is_outdated(&self, now: Instant) -> bool {
-        let planned = self.plan_of.as_ref();
-        self.config.wish.topics(&self.metadata) != self.topics
-            || planned.is_some_and(|planned| *planned != self.counts(now, planned.keys()))
-    }
-
-    /// How many partitions each of these topics has.
-    pub(super) fn counts<'a>(
-        &self,
-        now: Instant,
-        topics: impl Iterator<Item = &'a TopicName>,
-    ) -> BTreeMap<TopicName, i32> {
-        let count = |name: &TopicName| {
-            let is_gone = self.unknown.get(name).is_some_and(|at| at.after(GONE_AFTER) <= now);
-            let known = self.metadata.topics.get(name).filter(|_| !is_gone);
-            let partitions = known.map_or(0, |topic| topic.partitions.len());
-            (name.clone(), i32::try_from(partitions).unwrap_or(i32::MAX))
-        };
-        topics.map(count).collect()
-    }
-
     fn rebalance(&self) -> Rebalance {
         let all = self.config.assignors.iter().map(|assignor| assignor.rebalance());
         all.min().unwrap_or(Rebalance::Eager)
@@ -323,11 +288,12 @@ impl Classic {
         if !self.releasing.is_empty() {
             return;
         }
-        if self.rebalance() == Rebalance::Eager && !self.owned.is_empty() {
-            self.release(self.owned.clone());
-        } else {
-            self.join(now);
-        }
+        let goes = match self.rebalance() {
+            Rebalance::Eager => self.owned.clone(),
+            // What nobody would give us again goes first.
+            Rebalance::Cooperative => self.unwanted(),
+        };
+        if goes.is_empty() { self.join(now) } else { self.release(goes) }
     }
 
     fn release(&mut self, partitions: BTreeSet<TopicPartition>) {
@@ -448,24 +414,6 @@ impl Classic {
                 self.handle_join_error(now, code::COORDINATOR_NOT_AVAILABLE);
             }
         }
-    }
-
-    /// Our part of the plan. What is malformed or unasked for is left out and told.
-    fn read(&mut self, assignment: bytes::Bytes) -> BTreeSet<TopicPartition> {
-        let assigned = match Assignment::decode(assignment) {
-            Ok(assigned) => assigned.partitions,
-            Err(error) => {
-                let why = error.to_string().into();
-                self.outputs.push_back(Output::Trouble(Trouble::BadAssignment { why }));
-                Vec::new()
-            }
-        };
-        let (ours, foreign): (BTreeSet<_>, BTreeSet<_>) = assigned
-            .into_iter()
-            .partition(|tp| 0 <= tp.partition && self.config.wish.wants(&tp.topic));
-        let troubles = foreign.into_iter().map(|tp| Output::Trouble(Trouble::Unasked { tp }));
-        self.outputs.extend(troubles);
-        ours
     }
 
     fn take_over(

@@ -10,6 +10,8 @@
 //! What is taken from us is listed as ours in every heartbeat until it is given up, under the
 //! current epoch; only then does the coordinator hand it to somebody else.
 
+mod wish;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +75,8 @@ pub struct Modern {
     telling: (BTreeSet<TopicName>, BTreeSet<TopicPartition>),
     /// By which the coordinator follows topics for us; without it we name them.
     followed: Option<Followed>,
+    /// Whether it may know of an expression that is no longer ours.
+    unfollows: bool,
     /// The topics for which a heartbeat was refused last, since we may not know of one of them.
     denied: Option<BTreeSet<TopicName>>,
     /// What is to be ours, by topic id.
@@ -94,6 +98,7 @@ impl Modern {
             backoff: Backoff::new(config.retry),
             member: member_id(&mut rng),
             followed: config.wish.followed(),
+            unfollows: false,
             config,
             rng,
             metadata: Arc::default(),
@@ -246,29 +251,13 @@ impl Modern {
         if told.is_none() {
             self.whole_at = now.after(WHOLE_EVERY);
         }
-        let followed = self.followed.as_ref().filter(|_| rest.is_some());
-        let regex = followed.map(|followed| Arc::clone(&followed.regex));
+        let regex = self.regex().filter(|_| rest.is_some());
         let identity = self.who(self.epoch);
         let beat = Beat { identity, topics: new_topics, regex, owned: new_owned, rest };
         self.telling = (topics, self.owned.clone());
         self.told = told;
         self.due = now.after(self.interval);
         self.awaiting = Some(self.ask(Request::Beat(Box::new(beat))));
-    }
-
-    /// The topics that are wanted, without those that we may not know of: for one of them the
-    /// coordinator would refuse the whole heartbeat. With none left it is to say so itself.
-    fn topics(&self) -> BTreeSet<TopicName> {
-        let named = self.followed.as_ref().map(|followed| followed.named.clone());
-        let wanted = named.unwrap_or_else(|| self.config.wish.topics(&self.metadata));
-        let is_denied = |name: &TopicName| {
-            let topic = self.metadata.topics.get(name);
-            topic.is_some_and(|topic| topic.error == code::TOPIC_AUTHORIZATION_FAILED)
-        };
-        if wanted.iter().all(is_denied) {
-            return wanted;
-        }
-        wanted.into_iter().filter(|name| !is_denied(name)).collect()
     }
 
     fn by_id(&self) -> Vec<(Uuid, Vec<i32>)> {
@@ -316,28 +305,9 @@ impl Modern {
             self.tell_unasked();
         }
         self.reconcile(now);
-        if self.told.as_ref().is_some_and(|(_, owned)| *owned != self.owned) {
+        let topics = self.topics();
+        if self.told.as_ref().is_some_and(|told| *told != (topics, self.owned.clone())) {
             self.due = now;
-        }
-    }
-
-    /// Whether a topic may be ours. What the coordinator matches, it matches by its own rules.
-    fn wants(&self, name: &TopicName) -> bool {
-        self.followed.is_some() || self.config.wish.wants(name)
-    }
-
-    /// Topics that we did not ask for: once for each target.
-    fn tell_unasked(&mut self) {
-        for (name, topic) in &self.metadata.topics {
-            if topic.id.is_zero() || self.wants(name) {
-                continue;
-            }
-            let given = self.target.iter().filter(|(id, _)| *id == topic.id);
-            let first = given.filter_map(|(_, partitions)| partitions.first()).next();
-            self.outputs.extend(first.map(|number| {
-                let tp = TopicPartition::new(name.clone(), *number);
-                Output::Trouble(Trouble::Unasked { tp })
-            }));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use forebay_protocol::group::{Subscription, VERSION};
+use forebay_protocol::group::{Assignment, Subscription, VERSION};
 use forebay_protocol::types::{BrokerId, LeaderEpoch, Uuid};
 
 use super::*;
@@ -13,7 +13,7 @@ use crate::orders::Address;
 use crate::ownership::assignor::{
     AssignError, Assignor, CooperativeSticky, Member, Plan, Range, Sticky, Topics,
 };
-use crate::ownership::member::{JoinedMember, Protocol, Wish};
+use crate::ownership::member::{JoinedMember, Protocol, Trouble, Wish};
 
 const OK: i16 = 0;
 
@@ -447,4 +447,52 @@ fn a_grown_topic_makes_the_leader_join_again_and_a_deleted_one_only_after_a_whil
     assert!(!talk.said.iter().any(|it| matches!(it, Output::Revoked(_))), "{:?}", talk.said);
     talk.sleep(1_000);
     assert!(talk.said.iter().any(|it| matches!(it, Output::Revoked(_))), "{:?}", talk.said);
+}
+
+fn wish(topic: &str) -> Wish {
+    Wish::Topics([topic.into()].into())
+}
+
+#[test]
+fn what_is_wanted_no_more_is_given_up_before_the_member_joins_with_what_is() {
+    for rebalance in [Rebalance::Eager, Rebalance::Cooperative] {
+        let mut talk = match rebalance {
+            Rebalance::Eager => Talk::stable(Range, &[0, 1]),
+            Rebalance::Cooperative => Talk::stable(CooperativeSticky, &[0, 1]),
+        };
+        talk.member.handle_wish(talk.now, wish("u"));
+        talk.hear();
+        assert!(talk.said.contains(&Output::Revoked(vec![tp(0), tp(1)])), "{:?}", talk.said);
+        assert!(!talk.joins(), "{rebalance:?}: the last commit needs the generation");
+        talk.member.handle_released(talk.now);
+        talk.hear();
+        let subscription = talk.subscription();
+        assert_eq!(subscription.topics, ["u".into()]);
+        assert!(subscription.owned.is_empty(), "{:?}", subscription.owned);
+    }
+}
+
+#[test]
+fn with_cooperation_what_is_still_wanted_is_kept_while_the_member_joins_for_more() {
+    let mut talk = Talk::stable(CooperativeSticky, &[0, 1]);
+    talk.member.handle_wish(talk.now, Wish::Topics(["t".into(), "u".into()].into()));
+    talk.hear();
+    assert_eq!(talk.said, [], "nothing is revoked");
+    let subscription = talk.subscription();
+    assert_eq!(subscription.topics, ["t".into(), "u".into()]);
+    assert_eq!(subscription.owned, [tp(0), tp(1)]);
+}
+
+#[test]
+fn a_wish_that_comes_while_a_plan_is_made_takes_nothing_of_it_and_asks_for_another() {
+    let mut talk = Talk::start(Range);
+    talk.joined(1, "other", Vec::new());
+    talk.member.handle_wish(talk.now, wish("u"));
+    talk.hear();
+    assert!(!talk.joins(), "the plan is awaited");
+    talk.said.clear();
+    talk.synced([0, 1]);
+    let gains = |it: &Output| matches!(it, Output::Gained(_) | Output::Trouble(_));
+    assert!(!talk.said.iter().any(gains), "{:?}", talk.said);
+    assert_eq!(talk.subscription().topics, ["u".into()]);
 }

@@ -376,3 +376,63 @@ fn a_regular_expression_is_the_coordinators_to_follow_until_it_refuses_it() {
     let (_, beat) = talk.asked.clone().unwrap();
     assert_eq!((beat.regex, beat.topics), (None, Some(["t".into()].into())));
 }
+
+#[derive(Debug)]
+struct Like(&'static str);
+
+impl crate::ownership::member::Matches for Like {
+    fn wants(&self, topic: &str) -> bool {
+        topic.starts_with(self.0)
+    }
+
+    fn followed(&self) -> Option<Followed> {
+        Some(Followed { regex: self.0.into(), named: BTreeSet::new() })
+    }
+}
+
+#[test]
+fn what_is_wanted_no_more_is_given_up_at_once_and_the_coordinator_is_told_at_once() {
+    let mut talk = Talk::settled();
+    talk.member.handle_wish(talk.now, Wish::Topics(["u".into()].into()));
+    talk.hear();
+    assert_eq!(talk.said, [Output::Revoked(vec![tp(0), tp(1)])]);
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!(beat.topics, Some(["u".into()].into()));
+    assert_eq!(beat.owned, None, "they are ours until they are given up");
+    // The coordinator still means what it was told before: nothing comes back, nobody complains.
+    talk.said.clear();
+    talk.beaten(2, Some(&[0, 1]));
+    talk.member.handle_released(talk.now);
+    talk.hear();
+    assert_eq!(talk.asked.clone().unwrap().1.owned, Some(Vec::new()));
+    talk.beaten(3, Some(&[]));
+    let odd = |it: &Output| matches!(it, Output::Gained(_) | Output::Trouble(_));
+    assert!(!talk.said.iter().any(odd), "{:?}", talk.said);
+}
+
+#[test]
+fn a_wish_that_comes_while_a_heartbeat_is_on_its_way_is_told_right_after() {
+    let mut talk = Talk::settled();
+    talk.sleep(5_000);
+    assert!(talk.asked.is_some());
+    talk.member.handle_wish(talk.now, Wish::Topics(["t".into(), "u".into()].into()));
+    talk.hear();
+    talk.beaten(1, None);
+    let (_, beat) = talk.asked.clone().unwrap();
+    assert_eq!(beat.topics, Some(["t".into(), "u".into()].into()));
+}
+
+#[test]
+fn who_names_topics_after_an_expression_tells_that_it_is_to_be_forgotten() {
+    let mut talk = Talk::start_with(Protocol::Consumer, Wish::Matching(Arc::new(Like("t"))));
+    let regex = |talk: &Talk| talk.asked.clone().unwrap().1.regex;
+    assert_eq!(regex(&talk).as_deref(), Some("t"));
+    talk.beaten(1, Some(&[0, 1]));
+    talk.beaten(1, None);
+    talk.member.handle_wish(talk.now, Wish::Topics(["t".into()].into()));
+    talk.hear();
+    assert_eq!(regex(&talk).as_deref(), Some(""));
+    talk.beaten(2, None);
+    talk.sleep(5_000);
+    assert_eq!(regex(&talk), None, "once is enough");
+}
