@@ -106,7 +106,8 @@ pub(crate) struct Up {
     /// Run the brokers on these processor cores only, like 0 or 0-1
     #[arg(long)]
     core: Option<String>,
-    /// A broker property, in place of the lab's own value; may be repeated
+    /// A broker property, in place of the lab's own value; {node} becomes the broker's id; may be
+    /// repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     settings: Vec<String>,
     /// Keep the brokers' data below this directory, for example a tmpfs

@@ -195,6 +195,29 @@ fn a_missing_java_ends_with_1_and_how_to_get_one() {
 }
 
 #[test]
+fn a_program_that_is_no_java_is_named_with_what_it_said() {
+    let mut command = minotaur(&["up", "kafka@4.4.0"]);
+    let output = command.env("MINOTAUR_JAVA", "/bin/true").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("/bin/true does not work as Java"), "{said}");
+    assert!(said.contains("MINOTAUR_JAVA"), "{said}");
+}
+
+#[test]
+fn a_lab_without_a_place_to_work_says_which_to_set() {
+    let mut command = minotaur(&["status"]);
+    command.env_remove("HOME").env_remove("MINOTAUR_HOME").env_remove("XDG_CACHE_HOME");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("set MINOTAUR_HOME"), "{}", text(&output.stderr));
+    let mut command = minotaur(&["up", "kafka@4.4.0"]);
+    let output = command.env("MINOTAUR_HOME", "/dev/null/lab").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("/dev/null/lab"), "{}", text(&output.stderr));
+}
+
+#[test]
 #[ignore = "needs real Kafka: Java 17 and Maven"]
 fn an_offline_maven_without_jars_ends_with_1_and_what_to_do() {
     let home = tempfile::tempdir().unwrap();

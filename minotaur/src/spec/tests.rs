@@ -20,6 +20,13 @@ fn a_mode_that_the_version_lacks_is_refused() {
 }
 
 #[test]
+fn a_mode_that_is_none_names_the_two_that_are() {
+    let error = "kafka@4.4.0/swarm".parse::<System>().unwrap_err();
+    assert!(matches!(error, SpecError::Version(VersionError::UnknownMode { .. })), "{error}");
+    assert_eq!(error.to_string(), "\"swarm\" is no mode: expected kraft or zookeeper");
+}
+
+#[test]
 fn texts_that_name_no_server_say_what_was_expected() {
     for text in ["4.4.0", "kafka", "kafka:4.4.0", "cassandra@5.0.0", ""] {
         let error = text.parse::<System>().unwrap_err().to_string();

@@ -5,6 +5,9 @@ use crate::model::{Broker, HOST, Node, Plan};
 use crate::spec::Profile;
 use crate::versions::Mode;
 
+/// Stands for a broker's id in what the user set.
+const NODE: &str = "{node}";
+
 /// `server.properties` of one broker. What the user set wins.
 pub(crate) fn broker(plan: &Plan, broker: Broker) -> Properties {
     let mut properties = Properties::default();
@@ -19,7 +22,7 @@ pub(crate) fn broker(plan: &Plan, broker: Broker) -> Properties {
         hurried(&mut properties, plan);
     }
     for (key, value) in &plan.settings {
-        properties.set(key, value);
+        properties.set(key, value.replace(NODE, &broker.id.to_string()));
     }
     properties
 }

@@ -36,6 +36,12 @@ fn a_kraft_broker_names_all_voters_and_its_own_listeners() {
 }
 
 #[test]
+fn what_the_user_sets_may_name_the_broker() {
+    let spec = spec("kafka@4.4.0", 3).set("broker.rack", "rack-{node}").unwrap();
+    assert_eq!(second(&spec).get("broker.rack"), Some("rack-2"));
+}
+
+#[test]
 fn a_zookeeper_broker_knows_nothing_of_quorums() {
     let properties = second(&spec("kafka@0.11.0.3", 2));
     assert_eq!(properties.get("broker.id"), Some("2"));
