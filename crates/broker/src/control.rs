@@ -31,6 +31,19 @@ impl Cluster {
         self.new_topic(name, partitions, 1)
     }
 
+    /// As [`Self::create_topic`], each partition with so many replicas; the first of them leads.
+    ///
+    /// # Errors
+    /// As Kafka: also when there are not so many nodes.
+    pub fn create_replicated_topic(
+        &mut self,
+        name: &str,
+        partitions: i32,
+        replication: i16,
+    ) -> Result<Uuid, Refusal> {
+        self.new_topic(name, partitions, replication)
+    }
+
     pub(crate) fn new_topic(
         &mut self,
         name: &str,

@@ -21,6 +21,7 @@ pub struct Options {
     pub(crate) consumer_groups: Rules,
     pub(crate) offsets_retention: Duration,
     pub(crate) cluster_id: String,
+    pub(crate) racks: Vec<String>,
 }
 
 impl Default for Options {
@@ -41,6 +42,7 @@ impl Default for Options {
             },
             offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
             cluster_id: "forebay-broker".to_owned(),
+            racks: Vec::new(),
         }
     }
 }
@@ -116,6 +118,15 @@ impl Options {
     #[must_use]
     pub const fn offsets_retention(mut self, age: Duration) -> Self {
         self.offsets_retention = age;
+        self
+    }
+
+    /// `broker.rack` of the nodes, in the order of their ids, and `RackAwareReplicaSelector`: a leader
+    /// names a replica in the rack of the client that fetches, and that replica serves it (KIP-392,
+    /// Fetch 11). Replicas here are never behind. Default: no racks, and only leaders serve.
+    #[must_use]
+    pub fn racks<T: Into<String>>(mut self, racks: impl IntoIterator<Item = T>) -> Self {
+        self.racks = racks.into_iter().map(Into::into).collect();
         self
     }
 

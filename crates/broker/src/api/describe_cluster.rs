@@ -21,6 +21,7 @@ pub(super) fn describe_cluster(
             broker_id: id.0,
             host: host.into(),
             port: i32::from(port),
+            rack: cluster.rack(id).map(Into::into),
             ..Default::default()
         };
     let wrong = match request.endpoint_type {

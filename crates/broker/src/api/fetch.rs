@@ -1,7 +1,8 @@
 //! Fetch v4-v18: records out, with sessions.
 //!
 //! v7 has sessions (KIP-227), v9 leader epochs, v12 the diverging epoch, v13 topic ids, v16 the
-//! current leader (KIP-951). Nodes that do not lead a partition do not serve it.
+//! current leader (KIP-951). Nodes that do not lead a partition do not serve it, unless there are
+//! racks: then v11 has leaders name replicas that are nearer to the client (KIP-392).
 
 mod encode;
 mod read;
@@ -28,6 +29,8 @@ pub(crate) struct Ask {
     isolation: Isolation,
     min_bytes: usize,
     max_bytes: usize,
+    /// Where the client stands; empty when it did not say.
+    rack: String,
 }
 
 /// How much of the session the answer tells.
@@ -67,6 +70,7 @@ pub(super) fn fetch(
         isolation: Isolation::of(request.isolation_level),
         min_bytes: size(request.min_bytes),
         max_bytes: size(request.max_bytes),
+        rack: request.rack_id.as_str().to_owned(),
     };
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or_default());
     if wait.is_zero() {

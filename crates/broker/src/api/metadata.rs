@@ -53,7 +53,7 @@ fn brokers(cluster: &Cluster) -> Vec<MetadataResponseBroker> {
         node_id: id.0,
         host: host.as_str().into(),
         port: i32::from(*port),
-        rack: None,
+        rack: cluster.rack(*id).map(Into::into),
     })
     .collect()
 }

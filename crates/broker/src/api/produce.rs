@@ -141,7 +141,7 @@ fn endpoints(cluster: &Cluster, leaders: Vec<BrokerId>) -> Vec<NodeEndpoint> {
         node_id: id.0,
         host: host.into(),
         port: i32::from(port),
-        rack: None,
+        rack: cluster.rack(id).map(Into::into),
     };
     cluster.addresses(leaders).map(endpoint).collect()
 }

@@ -47,6 +47,20 @@ impl Cluster {
         })
     }
 
+    /// The rack that a node stands in.
+    pub(crate) fn rack(&self, id: BrokerId) -> Option<&str> {
+        let index = usize::try_from(id.0).ok()?.checked_sub(1)?;
+        self.options.racks.get(index).map(String::as_str)
+    }
+
+    /// The replica that a client in `rack` should rather ask than the leader, if there is one.
+    pub(crate) fn nearer(&self, partition: &Partition, rack: &str) -> Option<BrokerId> {
+        let is_near = |id: &&BrokerId| self.is_up(**id) && self.rack(**id) == Some(rack);
+        let mut near = partition.replicas.iter().filter(is_near);
+        let is_leader_near = near.clone().any(|id| partition.leader == Some(*id));
+        near.next().copied().filter(|_| !is_leader_near)
+    }
+
     /// The node that coordinates a group or a transactional id.
     pub(crate) fn coordinator_of(&self, key: &str) -> Option<BrokerId> {
         if let Some(moved) = self.moved.get(key).filter(|node| self.is_up(**node)) {
@@ -149,6 +163,11 @@ pub(crate) fn led_by(partition: &Partition, node: BrokerId, epoch: i32) -> Resul
         };
         return Err(Refusal::new(ErrorCode::NOT_LEADER_OR_FOLLOWER, why));
     }
+    is_of_epoch(partition, epoch)
+}
+
+/// Whether the client believes in the epoch that is.
+pub(crate) fn is_of_epoch(partition: &Partition, epoch: i32) -> Result<(), Refusal> {
     let current = partition.epoch;
     if epoch >= 0 && epoch < current {
         let why = format!("the leader epoch is {current}, the request believes in {epoch}");

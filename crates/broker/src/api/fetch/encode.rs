@@ -149,7 +149,7 @@ fn endpoints(cluster: &Cluster, leaders: Vec<BrokerId>) -> Vec<NodeEndpoint> {
         node_id: id.0,
         host: host.into(),
         port: i32::from(port),
-        rack: None,
+        rack: cluster.rack(id).map(Into::into),
     };
     cluster.addresses(leaders).map(endpoint).collect()
 }
@@ -174,6 +174,9 @@ fn data(part: &Part, version: i16) -> PartitionData {
     };
     if let (Some(end), true) = (part.diverging, version >= 12) {
         data.diverging_epoch = EpochEndOffset { epoch: end.epoch, end_offset: end.end };
+    }
+    if let (Some(replica), true) = (part.nearer, version >= 11) {
+        data.preferred_read_replica = replica.0;
     }
     if let (Some((leader, leader_epoch)), true) = (part.leader, version >= 16) {
         let leader_id = leader.map_or(-1, |leader| leader.0);

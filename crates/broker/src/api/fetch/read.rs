@@ -1,7 +1,8 @@
 //! What does a fetch get now, partition by partition?
 
+use crate::batch::Refusal;
 use crate::cluster::Cluster;
-use crate::cluster::leaders::led_by;
+use crate::cluster::leaders::{is_of_epoch, led_by};
 use crate::code::ErrorCode;
 use crate::connection::Call;
 use crate::log::{EndOffset, FirstBatch, Limit, Log, Slices};
@@ -47,6 +48,8 @@ pub(super) struct Part {
     pub(super) diverging: Option<EndOffset>,
     /// Who leads, when that is news.
     pub(super) leader: Option<(Option<BrokerId>, i32)>,
+    /// Whom the client should rather ask.
+    pub(super) nearer: Option<BrokerId>,
     /// Producer and first offset of aborted transactions; `None` when all records are wanted.
     pub(super) aborted: Option<Vec<(i64, i64)>>,
     pub(super) slices: Slices,
@@ -66,6 +69,7 @@ impl Part {
             log_start: -1,
             diverging: None,
             leader: None,
+            nearer: None,
             // Kafka says null for errors of the log and an empty list for what it does not know.
             aborted: is_unknown(error).then(Vec::new),
             slices: Slices::default(),
@@ -87,7 +91,7 @@ impl Part {
 
     /// Whether a client should hear of it at once.
     pub(super) fn is_urgent(&self) -> bool {
-        self.error != ErrorCode::NONE || self.diverging.is_some()
+        self.error != ErrorCode::NONE || self.diverging.is_some() || self.nearer.is_some()
     }
 }
 
@@ -163,12 +167,32 @@ fn one(
     let Some(partition) = cluster.topics.partition(&name, wanted.partition) else {
         return Part::failed(slot, entry, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     };
-    if let Err(refusal) = led_by(partition, call.node, wanted.leader_epoch) {
+    if let Err(refusal) = served_by(cluster, call, partition, wanted.leader_epoch) {
         let mut part = Part::failed(slot, entry, refusal.code);
         part.leader = Some((partition.leader, partition.epoch));
         return part;
     }
-    read(partition, ask, (slot, entry), room)
+    let is_leader = partition.leader == Some(call.node);
+    let nearer = cluster.nearer(partition, &ask.rack).filter(|_| is_leader);
+    let Some(nearer) = nearer else { return read(partition, ask, (slot, entry), room) };
+    let nothing = Room { bytes: 0, first: FirstBatch::Limited };
+    let part = read(partition, ask, (slot, entry), &nothing);
+    // As Kafka does, it is told with each answer.
+    Part { nearer: Some(nearer), has_more: true, ..part }
+}
+
+/// Whether the node serves the partition: as its leader, or where there are racks as a replica.
+fn served_by(
+    cluster: &Cluster,
+    call: &Call,
+    partition: &Partition,
+    epoch: i32,
+) -> Result<(), Refusal> {
+    let is_replica = partition.replicas.contains(&call.node);
+    if is_replica && 11 <= call.version && !cluster.options.racks.is_empty() {
+        return is_of_epoch(partition, epoch);
+    }
+    led_by(partition, call.node, epoch)
 }
 
 fn read(partition: &Partition, ask: &Ask, (slot, entry): (u32, &Entry), room: &Room) -> Part {
