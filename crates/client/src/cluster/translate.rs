@@ -1,9 +1,10 @@
 //! Kafka's messages about the cluster, in our words and back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use forebay_core::cluster::coordinator::CoordinatorKey;
-use forebay_core::cluster::metadata::{Partition, Topic, Update};
+use forebay_core::cluster::metadata::{Partition, Racks, Topic, Update};
 use forebay_core::orders::Address;
 use forebay_protocol::messages as m;
 use forebay_protocol::types::{BrokerId, LeaderEpoch, TopicName};
@@ -30,9 +31,10 @@ pub(super) fn update(response: m::MetadataResponse) -> Update {
         let address = address(&broker.host, broker.port)?;
         (0 <= broker.node_id).then_some((BrokerId(broker.node_id), address))
     });
+    let mut racks = RackSets::of(&response.brokers);
     let topics = response.topics.into_iter().filter_map(|topic| {
         let name = TopicName::from(topic.name.as_ref()?.as_str());
-        Some((name, translate_topic(&topic)))
+        Some((name, translate_topic(&topic, &mut racks)))
     });
     Update {
         cluster_id: response.cluster_id.map(|id| id.as_str().into()),
@@ -49,9 +51,46 @@ pub(super) fn whole_update(mut response: m::MetadataResponse) -> Update {
     Update { is_whole: true, ..update(response) }
 }
 
-fn translate_topic(topic: &m::metadata_response::MetadataResponseTopic) -> Topic {
-    let partitions = topic.partitions.iter().filter(|partition| 0 <= partition.partition_index);
-    let partitions = partitions.map(|partition| {
+/// Where brokers stand. Partitions whose replicas stand in the same racks share one set.
+struct RackSets {
+    of_brokers: BTreeMap<i32, Arc<str>>,
+    made: BTreeSet<Racks>,
+}
+
+impl RackSets {
+    fn of(brokers: &[m::metadata_response::MetadataResponseBroker]) -> Self {
+        let stands = |it: &m::metadata_response::MetadataResponseBroker| {
+            Some((it.node_id, it.rack.as_ref()?.as_str().into()))
+        };
+        Self { of_brokers: brokers.iter().filter_map(stands).collect(), made: BTreeSet::new() }
+    }
+
+    /// The racks of these replicas; `None` where no broker tells its rack.
+    fn of_replicas(&mut self, replicas: &[i32]) -> Option<Racks> {
+        if self.of_brokers.is_empty() {
+            return None;
+        }
+        let racks = replicas.iter().filter_map(|replica| self.of_brokers.get(replica).cloned());
+        let racks: BTreeSet<Arc<str>> = racks.collect();
+        if let Some(made) = self.made.get(&racks) {
+            return Some(Arc::clone(made));
+        }
+        let racks = Arc::new(racks);
+        self.made.insert(Arc::clone(&racks));
+        Some(racks)
+    }
+}
+
+fn translate_topic(
+    topic: &m::metadata_response::MetadataResponseTopic,
+    racks: &mut RackSets,
+) -> Topic {
+    let known = topic.partitions.iter().filter(|partition| 0 <= partition.partition_index);
+    let stand = known.clone().filter_map(|partition| {
+        Some((partition.partition_index, racks.of_replicas(&partition.replica_nodes)?))
+    });
+    let racks = stand.collect();
+    let partitions = known.map(|partition| {
         let leader = (0 <= partition.leader_id).then_some(BrokerId(partition.leader_id));
         let epoch = LeaderEpoch(partition.leader_epoch);
         (partition.partition_index, Partition { leader, epoch })
@@ -60,6 +99,7 @@ fn translate_topic(topic: &m::metadata_response::MetadataResponseTopic) -> Topic
         id: topic.topic_id,
         error: topic.error_code,
         partitions: partitions.collect::<BTreeMap<_, _>>(),
+        racks,
     }
 }
 

@@ -33,7 +33,12 @@ pub struct Topic {
     pub error: i16,
     /// Its partitions by number.
     pub partitions: BTreeMap<i32, Partition>,
+    /// In which racks replicas of each partition stand; empty where no broker tells its rack.
+    pub racks: BTreeMap<i32, Racks>,
 }
+
+/// Racks that replicas of a partition stand in.
+pub type Racks = Arc<BTreeSet<Arc<str>>>;
 
 /// One partition.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -163,7 +168,8 @@ impl Topic {
             (*number, *old.unwrap_or(partition))
         });
         let id = if news.id.is_zero() { self.id } else { news.id };
-        Self { id, error: news.error, partitions: partitions.collect() }
+        let racks = news.racks.clone();
+        Self { id, error: news.error, partitions: partitions.collect(), racks }
     }
 }
 

@@ -36,7 +36,12 @@ fn start() -> Cluster {
 /// Brokers 1 to 3; `leader` leads the partition.
 fn news(leader: i32, epoch: i32) -> Update {
     let partition = Partition { leader: Some(BrokerId(leader)), epoch: LeaderEpoch(epoch) };
-    let topic = Topic { id: Uuid([1; 16]), error: 0, partitions: BTreeMap::from([(0, partition)]) };
+    let topic = Topic {
+        id: Uuid([1; 16]),
+        error: 0,
+        partitions: BTreeMap::from([(0, partition)]),
+        ..Topic::default()
+    };
     Update {
         cluster_id: Some("c".into()),
         controller: Some(BrokerId(3)),

@@ -40,7 +40,7 @@ pub(super) fn leader(broker: i32, epoch: i32) -> Leader {
 pub(super) fn picture(broker: i32, epoch: i32) -> Arc<Metadata> {
     let known = Known { leader: Some(BrokerId(broker)), epoch: LeaderEpoch(epoch) };
     let partitions = [0, 1].map(|number| (number, known)).into();
-    let topic = Topic { id: Uuid([9; 16]), error: 0, partitions };
+    let topic = Topic { id: Uuid([9; 16]), error: 0, partitions, ..Topic::default() };
     let update = Update {
         brokers: [1_u16, 2]
             .map(|id| (BrokerId(id.into()), Address { host: "b".into(), port: id }))
@@ -473,7 +473,7 @@ fn a_shard_that_is_gone_leaves_its_last_frontier_committed() {
 fn time_to_close(count: i32) -> Duration {
     let known = Known { leader: Some(BrokerId(1)), epoch: LeaderEpoch(5) };
     let partitions = (0..count).map(|number| (number, known)).collect();
-    let topic = Topic { id: Uuid([9; 16]), error: 0, partitions };
+    let topic = Topic { id: Uuid([9; 16]), error: 0, partitions, ..Topic::default() };
     let update = Update {
         brokers: [(BrokerId(1), Address { host: "b".into(), port: 1 })].into(),
         topics: [("orders".into(), topic)].into(),

@@ -13,6 +13,7 @@ use forebay_protocol::group::Subscription;
 use forebay_protocol::types::{TopicName, TopicPartition};
 use thiserror::Error;
 
+pub use crate::cluster::metadata::Racks;
 pub use range::Range;
 pub use round_robin::RoundRobin;
 pub use sticky::{CooperativeSticky, Sticky};
@@ -30,6 +31,10 @@ pub struct Member {
 
 /// How many partitions each topic has; topics that do not exist are absent.
 pub type Topics = BTreeMap<TopicName, i32>;
+
+/// In which racks replicas of each partition stand; topics and partitions of which nothing is known
+/// are absent.
+pub type TopicRacks = BTreeMap<TopicName, BTreeMap<i32, Racks>>;
 
 /// What each member gets, by member id. Members that are left out get nothing.
 pub type Plan = BTreeMap<Arc<str>, Vec<TopicPartition>>;
@@ -65,6 +70,21 @@ pub trait Assignor: fmt::Debug + Send + Sync {
     ///
     /// When no plan can be made; the group tries again after a while.
     fn assign(&self, topics: &Topics, members: &[Member]) -> Result<Plan, AssignError>;
+
+    /// The plan, where members and brokers tell their racks (KIP-881): asked in place of
+    /// [`assign`](Self::assign), which is the default.
+    ///
+    /// # Errors
+    ///
+    /// As [`assign`](Self::assign).
+    fn assign_in_racks(
+        &self,
+        topics: &Topics,
+        _racks: &TopicRacks,
+        members: &[Member],
+    ) -> Result<Plan, AssignError> {
+        self.assign(topics, members)
+    }
 }
 
 /// Why there is no plan.

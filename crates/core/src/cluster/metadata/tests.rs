@@ -10,8 +10,12 @@ fn address(port: u16) -> Address {
 
 fn update(id: u8, leader: Option<i32>, epoch: i32) -> Update {
     let partition = Partition { leader: leader.map(BrokerId), epoch: LeaderEpoch(epoch) };
-    let topic =
-        Topic { id: Uuid([id; 16]), error: 0, partitions: BTreeMap::from([(0, partition)]) };
+    let topic = Topic {
+        id: Uuid([id; 16]),
+        error: 0,
+        partitions: BTreeMap::from([(0, partition)]),
+        ..Topic::default()
+    };
     Update {
         cluster_id: None,
         controller: None,

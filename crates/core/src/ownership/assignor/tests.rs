@@ -41,19 +41,63 @@ fn range_and_round_robin_make_the_plans_of_kafkas_own() {
             "range" => Range.assign(&topics, &members),
             _ => RoundRobin.assign(&topics, &members),
         };
-        let made: Vec<String> = made
-            .unwrap()
-            .into_iter()
-            .map(|(id, partitions)| {
-                let mut names: Vec<_> = partitions.iter().map(ToString::to_string).collect();
-                names.sort();
-                format!("{id}={}", names.join(","))
-            })
-            .collect();
+        let made = shown(made.unwrap());
         assert_eq!(made, plan.split_whitespace().collect::<Vec<_>>(), "{line}");
         lines += 1;
     }
     assert_eq!(lines, 600);
+}
+
+/// Written by `tests/java/RackGoldens.java`: 400 seeds.
+const RACKS: &str = include_str!("../../../tests/goldens/racks.txt");
+
+/// `t0=ab/b/-`: a letter for each rack of each partition.
+fn placed(text: &str) -> (TopicName, BTreeMap<i32, Racks>) {
+    let (name, partitions) = text.split_once('=').unwrap();
+    let racks = |text: &str| {
+        let letters = text.chars().filter(|letter| *letter != '-');
+        Arc::new(letters.map(|letter| Arc::from(letter.to_string())).collect())
+    };
+    (name.into(), (0..).zip(partitions.split('/').map(racks)).collect())
+}
+
+#[test]
+fn range_makes_the_plans_of_kafkas_own_where_racks_are_known() {
+    let mut told = 0;
+    for line in RACKS.lines() {
+        let [topics, members, plan] = *line.split('|').collect::<Vec<_>>() else {
+            panic!("{line}")
+        };
+        let racks: TopicRacks = topics.split_whitespace().map(placed).collect();
+        let count = |(name, racks): (&TopicName, &BTreeMap<i32, Racks>)| {
+            (name.clone(), i32::try_from(racks.len()).unwrap())
+        };
+        let topics: Topics = racks.iter().map(count).collect();
+        let member = |text: &str| {
+            let [id, instance, rack, topics] = *text.split(':').collect::<Vec<_>>() else {
+                panic!("{text}")
+            };
+            let mut member = member_of(&format!("{id}:{instance}:{topics}"));
+            member.subscription.rack = Some(rack).filter(|it| !it.is_empty()).map(Into::into);
+            member
+        };
+        let members: Vec<Member> = members.split_whitespace().map(member).collect();
+        let made = shown(Range.assign_in_racks(&topics, &racks, &members).unwrap());
+        assert_eq!(made, plan.split_whitespace().collect::<Vec<_>>(), "{line}");
+        let blind = shown(Range.assign(&topics, &members).unwrap());
+        told += usize::from(blind != made);
+    }
+    assert!(100 < told, "racks made a difference {told} times");
+}
+
+/// `m=t-0,t-1`
+fn shown(plan: Plan) -> Vec<String> {
+    let line = |(id, partitions): (Arc<str>, Vec<TopicPartition>)| {
+        let mut names: Vec<_> = partitions.iter().map(ToString::to_string).collect();
+        names.sort();
+        format!("{id}={}", names.join(","))
+    };
+    plan.into_iter().map(line).collect()
 }
 
 /// Members as a strategy draws them: what each wants, and what each says it had.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use forebay_protocol::group::{Assignment, Subscription, VERSION};
 use forebay_protocol::types::{TopicName, TopicPartition};
 
-use super::super::assignor::{self, Assignor, Member, Plan};
+use super::super::assignor::{self, Assignor, Member, Plan, TopicRacks};
 use super::super::member::{Answer, Join, Joined, JoinedMember, Output, Request, Sync, Trouble};
 use super::{Classic, NO_GENERATION, Pulse, State, code};
 use crate::time::Instant;
@@ -232,12 +232,22 @@ impl Classic {
         };
         let mut topics = self.plan_of.clone().unwrap_or_default();
         topics.retain(|_, count| 0 < *count);
-        let plan = chosen.assign(&topics, members);
+        let plan = match self.racks(members) {
+            Some(racks) => chosen.assign_in_racks(&topics, &racks, members),
+            None => chosen.assign(&topics, members),
+        };
         let checked = plan.and_then(|plan| {
             assignor::check(chosen.name(), &plan, &topics, members)?;
             Ok(plan)
         });
         checked.map_err(|error| Trouble::NoPlan { why: error.to_string().into() })
+    }
+
+    /// Where partitions are, if a member tells where it is.
+    fn racks(&self, members: &[Member]) -> Option<TopicRacks> {
+        members.iter().find(|member| member.subscription.rack.is_some())?;
+        let topics = self.metadata.topics.iter();
+        Some(topics.map(|(name, topic)| (name.clone(), topic.racks.clone())).collect())
     }
 
     fn sync(&mut self, protocol: &Arc<str>, plan: Vec<(Arc<str>, Bytes)>) {

@@ -43,7 +43,7 @@ fn config(assignor: impl Assignor + 'static) -> Config {
 fn picture(partitions: i32) -> Arc<Metadata> {
     let known = Partition { leader: Some(BrokerId(1)), epoch: LeaderEpoch(0) };
     let partitions = (0..partitions).map(|number| (number, known)).collect();
-    let topic = Topic { id: Uuid([1; 16]), error: 0, partitions };
+    let topic = Topic { id: Uuid([1; 16]), error: 0, partitions, ..Topic::default() };
     let update = Update {
         brokers: [(BrokerId(1), Address { host: "b".into(), port: 1 })].into(),
         topics: [("t".into(), topic)].into(),

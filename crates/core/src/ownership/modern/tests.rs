@@ -23,7 +23,7 @@ fn picture() -> Arc<Metadata> {
     let partitions = (0..4).map(|number| (number, known)).collect();
     let update = Update {
         brokers: [(BrokerId(1), Address { host: "b".into(), port: 1 })].into(),
-        topics: [("t".into(), Topic { id: ID, error: 0, partitions })].into(),
+        topics: [("t".into(), Topic { id: ID, error: 0, partitions, ..Topic::default() })].into(),
         ..Update::default()
     };
     Arc::new(Metadata::default().merge(update))
