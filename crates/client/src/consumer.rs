@@ -361,6 +361,8 @@ impl Settings {
                 max_wait: self.config.fetch_max_wait,
                 is_read_committed: self.config.isolation_level == IsolationLevel::ReadCommitted,
                 response_max: response_max.min(defaults.response_max),
+                rack: self.config.client_rack.clone().unwrap_or_default(),
+                nearer_for: client.metadata_max_age,
                 ..defaults
             },
             setup_timeout: client.connection_setup_timeout,

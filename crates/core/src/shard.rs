@@ -32,6 +32,7 @@ pub mod slots;
 
 mod broken;
 mod cursors;
+pub mod nearer;
 mod orders;
 mod watch;
 
@@ -88,6 +89,8 @@ pub struct Shard {
     /// Jobs that workers have.
     open: usize,
     watch: Watch,
+    /// Until when replicas are asked in place of leaders.
+    nearer: BTreeSet<(Instant, Slot)>,
 }
 
 impl Shard {
@@ -109,6 +112,7 @@ impl Shard {
             lanes: BTreeSet::new(),
             open: 0,
             watch: Watch::new(config.patience),
+            nearer: BTreeSet::new(),
         }
     }
 
@@ -129,13 +133,14 @@ impl Shard {
         if let Place::Recalled { leader, restart, .. } = entry.place {
             return self.go_on(cursor, leader, restart);
         }
-        if entry.fence == cursor.fence {
+        if entry.fence == cursor.fence && !self.goes_elsewhere(&cursor, &why) {
             self.give_back(now, cursor, why);
         }
     }
 
     /// The connection of a lane is lost; it tries again by itself and keeps its cursors.
     pub fn handle_lane_down(&mut self, broker: BrokerId) {
+        self.leave_replica(broker);
         let outputs = &mut self.outputs;
         for (_, entry) in self.slots.iter() {
             if matches!(entry.place, Place::Lent(lane) if lane == broker) {
@@ -167,6 +172,7 @@ impl Shard {
         draining.retain(|slot| !self.end_drain(now, *slot));
         self.draining.append(&mut draining);
         self.drain_until = self.draining.iter().filter_map(|slot| self.drains_until(*slot)).min();
+        self.end_nearer(now);
         self.watch(now);
     }
 
@@ -184,7 +190,9 @@ impl Shard {
     /// When to call [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.flush_at, self.watch.look_at(), self.drain_until].into_iter().flatten().min()
+        let nearer = self.nearer.first().map(|(until, _)| *until);
+        let all = [self.flush_at, self.watch.look_at(), self.drain_until, nearer];
+        all.into_iter().flatten().min()
     }
 
     /// Whether nothing is queued and nothing is open.

@@ -23,7 +23,8 @@ pub struct ConsumerConfig {
     /// `group.remote.assignor`: how the coordinator is to make the plan (KIP-848), such as `uniform`
     /// or `range`. Default: as the coordinator likes.
     pub group_remote_assignor: Option<Arc<str>>,
-    /// `client.rack`: where this consumer is, for assignors that look at it. Default: not told.
+    /// `client.rack`: where this consumer is, for leaders that send it to a replica in the same rack
+    /// (KIP-392), and for assignors that look at it. Default: not told.
     pub client_rack: Option<Arc<str>>,
     /// `session.timeout.ms`: after this much silence the coordinator gives our partitions to
     /// others, and no record starts here any more. Default 45 s.

@@ -145,6 +145,13 @@ impl ConsumerBuilder {
         self
     }
 
+    /// `client.rack`: where this consumer stands. Leaders may send it to a replica in the same rack
+    /// (KIP-392), and assignors may give it partitions that have one. Default: not told.
+    pub fn client_rack(mut self, rack: impl Into<Arc<str>>) -> Self {
+        self.settings.config.client_rack = Some(rack.into());
+        self
+    }
+
     /// `session.timeout.ms`. Default 45 s.
     pub const fn session_timeout(mut self, timeout: Duration) -> Self {
         self.settings.config.session_timeout = timeout;

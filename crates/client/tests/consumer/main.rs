@@ -25,6 +25,7 @@ mod group;
 mod group_rights;
 mod group_trouble;
 mod legacy;
+mod nearer;
 mod network;
 mod order;
 mod pull;

@@ -38,6 +38,7 @@ mod config;
 mod doubt;
 mod epochs;
 mod names;
+mod nearer;
 mod pick;
 mod refusal;
 mod request;
@@ -290,6 +291,10 @@ impl Lane {
             last_stable: head.last_stable_offset.offset(),
             log_start: head.log_start_offset,
         };
+        if head.error_code == 0 && self.is_sent_on(now, slot, head.preferred_read_replica) {
+            self.doubt.was_of_use();
+            return Records::Skip;
+        }
         let is_elsewhere = head.error_code != 0 && self.refused(now, slot, head.error_code);
         if head.error_code != 0 {
             self.doubt.was_of_use();
@@ -458,26 +463,6 @@ impl Lane {
             max_bytes: fetching.size.ask(self.share),
         });
         self.table.want(slot, asked);
-    }
-
-    /// Leaves a slot alone for a while.
-    fn rest(&mut self, now: Instant, slot: Slot) {
-        let until = now.after(self.config.retry_after);
-        if let Some(fetching) = fetching(&mut self.slots, slot) {
-            if let Some(before) = fetching.rests_until.replace(until) {
-                self.resting.remove(&(before, slot));
-            }
-            self.resting.insert((until, slot));
-        }
-        self.want(slot);
-    }
-
-    /// A batch that cannot be read: by size, or by its header.
-    fn unreadable(&mut self, slot: Slot, error: &RecordsError) {
-        let Some(fetching) = fetching(&mut self.slots, slot) else { return };
-        let base = fetching.cursor.position.offset();
-        let fault = Fault::Corrupt { base, last: base, reason: error.to_string().into() };
-        self.give_back(slot, Returned::Fault(fault));
     }
 
     fn give_back(&mut self, slot: Slot, why: Returned) {

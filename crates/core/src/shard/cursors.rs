@@ -54,7 +54,7 @@ impl Shard {
         self.lend(slot, leader);
     }
 
-    /// Lends a resting cursor to its leader's lane.
+    /// Lends a resting cursor to its leader's lane, or to that of the replica that the leader named.
     pub(super) fn lend(&mut self, slot: Slot, leader: Option<Leader>) {
         let is_held = self.reservoir.is_held(slot);
         let Some(entry) = self.slots.entry(slot) else { return };
@@ -62,16 +62,17 @@ impl Shard {
         let Place::Resting { cursor, until: Until::Leader } = &mut entry.place else { return };
         cursor.leader = leader;
         cursor.rests_until = entry.rests_until.take();
+        let broker = entry.nearer.choose(leader, &mut cursor.via);
         let cursor = cursor.clone();
-        entry.place = Place::Lent(leader.broker);
-        if self.lanes.insert(leader.broker) && 0 < self.share_told {
+        entry.place = Place::Lent(broker);
+        if self.lanes.insert(broker) && 0 < self.share_told {
             let share = LaneOrder::Share(ask_of(self.share_told));
-            self.outputs.push_back(Output::Lane(leader.broker, share));
+            self.outputs.push_back(Output::Lane(broker, share));
         }
-        self.outputs.push_back(Output::Lane(leader.broker, LaneOrder::Lend(cursor)));
+        self.outputs.push_back(Output::Lane(broker, LaneOrder::Lend(cursor)));
         if is_held {
             let hold = LaneOrder::Flow(slot, Flow::Hold);
-            self.outputs.push_back(Output::Lane(leader.broker, hold));
+            self.outputs.push_back(Output::Lane(broker, hold));
         }
     }
 
@@ -85,11 +86,14 @@ impl Shard {
         let until = match why {
             Returned::NeedsReset(_) => Until::Seek,
             Returned::Denied => Until::Right,
-            Returned::Recalled | Returned::LeaderStale(_) | Returned::Fault(_) => Until::Leader,
+            Returned::Recalled
+            | Returned::Nearer { .. }
+            | Returned::LeaderStale(_)
+            | Returned::Fault(_) => Until::Leader,
         };
         entry.place = Place::Resting { cursor, until };
         let report = match why {
-            Returned::Recalled => return,
+            Returned::Recalled | Returned::Nearer { .. } => return,
             Returned::LeaderStale(hint) => {
                 entry.leader = None;
                 Report::LeaderStale { tp, gain, tried, hint }

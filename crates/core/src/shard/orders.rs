@@ -4,10 +4,11 @@ use bytes::Bytes;
 use forebay_protocol::types::{LeaderEpoch, Position, TopicPartition, Uuid};
 
 use super::Shard;
+use super::nearer::Nearer;
 use super::output::Output;
 use super::slots::{Entry, Phase, Place, Until};
 use crate::fence::{Fence, Gain, Start};
-use crate::fetch::cursor::Cursor;
+use crate::fetch::cursor::{Cursor, Via};
 use crate::offsets::tracker::Frontier;
 use crate::orders::{Leader, Order};
 use crate::run::{BatchRun, Watermarks};
@@ -84,6 +85,7 @@ impl Shard {
             position: gained.position,
             position_epoch: gained.position_epoch,
             leader: gained.leader.unwrap_or(unknown),
+            via: Via::Leader,
             watermarks: Watermarks::default(),
             rests_until: None,
         }
@@ -93,6 +95,10 @@ impl Shard {
         let Some((slot, entry)) = self.slots.current(tp, gain) else { return };
         let is_same = entry.leader == leader;
         entry.leader = leader;
+        if !is_same && leader.is_some() {
+            // Another leader may name another replica, or none.
+            entry.nearer = Nearer::Nobody;
+        }
         match &mut entry.place {
             Place::Resting { until: until @ (Until::Leader | Until::Right), .. } => {
                 *until = Until::Leader;

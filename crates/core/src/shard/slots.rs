@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use forebay_protocol::types::{BrokerId, TopicPartition};
 
 use super::broken::Broken;
+use super::nearer::Nearer;
 use super::orders::Gained;
 use crate::fence::{Fence, Gain};
 use crate::fetch::cursor::Cursor;
@@ -26,6 +27,8 @@ pub struct Entry {
     pub fence: Fence,
     /// Who leads it, as control told last.
     pub leader: Option<Leader>,
+    /// Whom the leader wants to be asked in its place.
+    pub nearer: Nearer,
     /// Where its cursor is.
     pub place: Place,
     /// What may happen to it.
@@ -211,6 +214,7 @@ impl Entry {
             phase: Phase::Running,
             tracker: Tracker::new(start),
             leader: order.leader,
+            nearer: Nearer::Nobody,
             is_paused: false,
             is_touched: false,
             worker,

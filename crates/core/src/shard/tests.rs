@@ -552,3 +552,5 @@ fn what_has_a_reason_to_be_in_no_fetch_is_left_alone() {
     }
     assert!(0 < healed(&outputs(&mut shard)), "but not: nothing to do");
 }
+
+mod nearer;

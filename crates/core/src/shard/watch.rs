@@ -10,6 +10,7 @@ use std::time::Duration;
 use forebay_protocol::types::BrokerId;
 
 use super::Shard;
+use super::nearer::Nearer;
 use super::output::{LaneOrder, Output};
 use super::slots::{Entry, Phase, Place, Until};
 use crate::orders::Report;
@@ -135,7 +136,10 @@ impl Shard {
             self.outputs.push_back(Output::Healed(tp.clone()));
         }
         match &mut entry.place {
-            Place::Lent(_) => self.recall(slot, None),
+            Place::Lent(_) => {
+                entry.nearer = Nearer::Nobody;
+                self.recall(slot, None);
+            }
             Place::Recalled { from, .. } => {
                 let again = Output::Lane(*from, LaneOrder::Recall(slot));
                 self.outputs.push_back(again);

@@ -20,6 +20,8 @@ pub struct Config {
     pub retry_after: Duration,
     /// `client.rack`, for brokers that prefer near replicas.
     pub rack: Arc<str>,
+    /// How long a replica that the leader named is asked in its place: `metadata.max.age.ms`.
+    pub nearer_for: Duration,
 }
 
 impl Default for Config {
@@ -31,6 +33,7 @@ impl Default for Config {
             response_max: ResponseSize::MAX,
             retry_after: Duration::from_millis(100),
             rack: "".into(),
+            nearer_for: Duration::from_secs(300),
         }
     }
 }

@@ -7,7 +7,7 @@
 use forebay_protocol::types::{LeaderEpoch, Offset, Position, TopicPartition};
 
 use super::{Lane, fetching};
-use crate::fetch::cursor::Returned;
+use crate::fetch::cursor::{Returned, Via};
 use crate::orders::ResetCause;
 use crate::slot::Slot;
 
@@ -104,7 +104,9 @@ impl Lane {
     pub(super) fn uncheck(&mut self, slot: Slot) {
         let Some(fetching) = fetching(&mut self.slots, slot) else { return };
         let is_known = 0 <= fetching.cursor.position_epoch.0;
-        if self.epochs == Epochs::Ask && self.version < IN_FETCH && is_known {
+        // Only leaders know; this one was asked before it named a replica.
+        let is_replica = fetching.cursor.via == Via::Replica;
+        if self.epochs == Epochs::Ask && self.version < IN_FETCH && is_known && !is_replica {
             self.unchecked.insert(slot);
         }
     }

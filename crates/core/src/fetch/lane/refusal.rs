@@ -1,6 +1,7 @@
 //! What does a partition's error ask for?
 
 use forebay_protocol::fetch_stream::PartitionTail;
+use forebay_protocol::records::error::RecordsError;
 
 use super::{Lane, fetching};
 use crate::fetch::cursor::Returned;
@@ -75,5 +76,25 @@ impl Lane {
             (None, Some(cursor)) => self.returned.push_back((cursor, Returned::LeaderStale(None))),
             (_, None) => {}
         }
+    }
+
+    /// Leaves a slot alone for a while.
+    pub(super) fn rest(&mut self, now: Instant, slot: Slot) {
+        let until = now.after(self.config.retry_after);
+        if let Some(fetching) = fetching(&mut self.slots, slot) {
+            if let Some(before) = fetching.rests_until.replace(until) {
+                self.resting.remove(&(before, slot));
+            }
+            self.resting.insert((until, slot));
+        }
+        self.want(slot);
+    }
+
+    /// A batch that cannot be read: by size, or by its header.
+    pub(super) fn unreadable(&mut self, slot: Slot, error: &RecordsError) {
+        let Some(fetching) = fetching(&mut self.slots, slot) else { return };
+        let base = fetching.cursor.position.offset();
+        let fault = Fault::Corrupt { base, last: base, reason: error.to_string().into() };
+        self.give_back(slot, Returned::Fault(fault));
     }
 }

@@ -11,6 +11,7 @@ use forebay_protocol::types::{BrokerId, LeaderEpoch, Offset, Position};
 
 use super::*;
 use crate::fence::{Fence, Gain, Start};
+use crate::fetch::cursor::Via;
 
 const NOW: Instant = Instant::from_nanos(0);
 const TRANSACTIONAL: i16 = 1 << 4;
@@ -25,6 +26,7 @@ fn cursor(slot: u32, position: i64) -> Cursor {
         position: Position(position),
         position_epoch: LeaderEpoch::UNKNOWN,
         leader: Leader { broker: BrokerId(1), epoch: LeaderEpoch(3) },
+        via: Via::Leader,
         watermarks: Watermarks::default(),
         rests_until: None,
     }
@@ -508,3 +510,5 @@ fn a_connection_lost_within_a_partition_goes_on_behind_the_batches_that_came() {
     lane.handle_connected(18);
     assert_eq!(asked(&lane.poll_request().unwrap()), [(0, 3)]);
 }
+
+mod nearer;
