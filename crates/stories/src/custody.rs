@@ -10,7 +10,7 @@ use forebay::config::ClientConfig;
 use forebay_histcheck::What;
 use forebay_proxy::{Broker, Ledger, Proxy};
 
-use crate::stage::{Stage, admin};
+use crate::stage::{Machines, admin};
 use crate::story::{Ending, expect};
 
 /// The way to the brokers, and what was heard on it.
@@ -33,8 +33,8 @@ struct Page {
 impl Custody {
     /// Opens the way. Members by KIP-848 are told ids of topics: the name of `topic` is asked for
     /// here, so that its ids are known.
-    pub(crate) async fn start(stage: &Stage, topic: &str) -> Result<Self, Ending> {
-        let brokers = admin(stage.machines())?.describe_cluster().await?.brokers.into_iter();
+    pub(crate) async fn start(machines: &Machines, topic: &str) -> Result<Self, Ending> {
+        let brokers = admin(machines)?.describe_cluster().await?.brokers.into_iter();
         let brokers: Vec<Broker> = brokers
             .map(|it| Broker {
                 id: it.id.0,
@@ -53,6 +53,20 @@ impl Custody {
 
     pub(crate) fn bootstrap(&self) -> &str {
         self.proxy.bootstrap_servers()
+    }
+
+    /// Who owns each partition now, as the coordinator told them.
+    pub(crate) fn owners(&self) -> BTreeMap<String, String> {
+        self.book.lock().owners.clone()
+    }
+
+    /// Nothing passes to or from this node until [`Self::heal`].
+    pub(crate) fn block(&self, node: forebay::BrokerId) {
+        self.proxy.block(None, Some(node.0));
+    }
+
+    pub(crate) fn heal(&self) {
+        self.proxy.heal();
     }
 
     /// That partitions moved, as often at least, and none had two owners at once.

@@ -89,6 +89,11 @@ impl Brokers {
         self < Self::V2_8
     }
 
+    /// Leaders name replicas that are nearer since Kafka 2.4 (KIP-392).
+    pub(crate) fn names_replicas(self) -> bool {
+        Self::V1_1 < self
+    }
+
     /// The coordinator makes the plan since 4.0 (KIP-848).
     pub(crate) fn has_consumer_protocol(self) -> bool {
         Self::V3_9 < self

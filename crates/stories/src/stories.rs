@@ -13,6 +13,7 @@ mod huge_record;
 mod interop;
 mod large_records;
 mod leader_fails;
+mod nearest_replica;
 mod new_ports;
 mod old_formats;
 mod out_of_range;
@@ -59,6 +60,7 @@ pub(crate) const STORIES: &[&Story] = &[
     &old_formats::STORY,
     &cold_start::STORY,
     &new_ports::STORY,
+    &nearest_replica::STORY,
     &leader_fails::MOVES,
     &leader_fails::KILLED,
     &leader_fails::FROZEN,

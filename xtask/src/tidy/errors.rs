@@ -19,10 +19,14 @@ pub(crate) fn problems(texts: &[Source], sources: &[Source]) -> Vec<String> {
     problems
 }
 
-/// The errors that users see under another name than where they are made.
-const RENAMED: [(&str, &str); 2] = [
+/// The errors that users see although the library does not make them, and their names there.
+const RENAMED: [(&str, &str); 6] = [
     ("crates/core/src/connection/fault.rs", "ConnectionFault"),
     ("crates/core/src/orders.rs", "PartitionFault"),
+    ("crates/core/src/ownership/member.rs", "GroupTrouble"),
+    ("crates/core/src/ownership/assignor.rs", "AssignError"),
+    ("minotaur/src/spec.rs", "SpecError"),
+    ("minotaur/src/versions.rs", "VersionError"),
 ];
 /// Where all public errors are users'.
 const CLIENT: &str = "crates/client/src/";

@@ -15,6 +15,7 @@ pub(crate) async fn start(nodes: u16, beat: Duration) -> Result<forebay_broker::
     let options = forebay_broker::Options::default()
         .nodes(nodes)
         .memory(MEMORY_BYTES)
+        .racks((1..=nodes).map(|node| format!("rack-{node}")))
         .consumer_groups(SESSION, beat);
     let broker = forebay_broker::Broker::builder().options(options).start().await;
     broker.map_err(|source| Absence::Start { reason: source.to_string() })

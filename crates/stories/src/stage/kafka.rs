@@ -9,8 +9,8 @@ use tokio::process::Command;
 use super::Absence;
 use crate::story::Ending;
 
-/// Broker properties without which stories would wait for minutes.
-const SETTINGS: [&str; 10] = [
+/// Broker properties without which stories would wait for minutes, and a rack for each broker.
+const SETTINGS: [&str; 12] = [
     "log.cleaner.backoff.ms=100",
     "log.retention.check.interval.ms=1000",
     "auto.create.topics.enable=false",
@@ -21,6 +21,8 @@ const SETTINGS: [&str; 10] = [
     "group.consumer.min.heartbeat.interval.ms=500",
     "group.consumer.heartbeat.interval.ms=500",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000",
+    "broker.rack=rack-{node}",
+    "replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector",
 ];
 
 /// A cluster that the lab ends when this process ends, however it does.

@@ -109,33 +109,43 @@ async fn share_by_consumer(stage: &Stage) -> Result<(), Ending> {
 async fn share(stage: &Stage, how: &str, kinds: [Kind; 3]) -> Result<(), Ending> {
     let java = peer::java(stage).await?;
     let name = stage.topic("interop", PARTITIONS).await?;
-    let custody = Custody::start(stage, &name).await?;
+    let custody = Custody::start(stage.machines(), &name).await?;
     let group_name = stage.name("group");
     let topic = Topic { bootstrap: custody.bootstrap(), name: &name };
     let group = Group { topic, name: &group_name, how, client: "" };
     let mut cast = Cast { group, java, players: Vec::new(), started: 0 };
     let load = Load::start(Topic { bootstrap: stage.bootstrap(), name: &name });
-    for kind in kinds {
-        cast.enter(kind.at_hand(how).await)?;
-    }
-    cast.all_have_something().await?;
-    for number in 0..kinds.len() {
-        cast.leave(number, Leave::UnderLoad).await?;
-        cast.all_handled(&load.places()).await?;
-        cast.come_back(number)?;
-        cast.all_have_something().await?;
-    }
-    let places = load.end().await?;
-    cast.all_handled(&places).await?;
-    for number in 0..kinds.len() {
-        cast.leave(number, Leave::AtRest).await?;
-    }
-    cast.judge()?;
+    let played = cast.play(kinds, (load, how)).await;
+    played.map_err(|ending| match ending {
+        Ending::Broken(what) => {
+            Ending::Broken(format!("{what}; owners on the wire: {:?}", custody.owners()))
+        }
+        other => other,
+    })?;
     // Six at first; each who left had some, which others got and it got back.
     custody.judge(6 + 3 * 2)
 }
 
 impl Cast<'_> {
+    async fn play(&mut self, kinds: [Kind; 3], (load, how): (Load, &str)) -> Result<(), Ending> {
+        for kind in kinds {
+            self.enter(kind.at_hand(how).await)?;
+        }
+        self.all_have_something().await?;
+        for number in 0..kinds.len() {
+            self.leave(number, Leave::UnderLoad).await?;
+            self.all_handled(&load.places()).await?;
+            self.come_back(number)?;
+            self.all_have_something().await?;
+        }
+        let places = load.end().await?;
+        self.all_handled(&places).await?;
+        for number in 0..kinds.len() {
+            self.leave(number, Leave::AtRest).await?;
+        }
+        self.judge()
+    }
+
     fn enter(&mut self, kind: Kind) -> Result<(), Ending> {
         let mut player = Player { kind, name: String::new(), member: None, past: Vec::new() };
         self.start(&mut player)?;
