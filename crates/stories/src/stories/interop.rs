@@ -116,11 +116,9 @@ async fn share(stage: &Stage, how: &str, kinds: [Kind; 3]) -> Result<(), Ending>
     let mut cast = Cast { group, java, players: Vec::new(), started: 0 };
     let load = Load::start(Topic { bootstrap: stage.bootstrap(), name: &name });
     let played = cast.play(kinds, (load, how)).await;
-    played.map_err(|ending| match ending {
-        Ending::Broken(what) => {
-            Ending::Broken(format!("{what}; owners on the wire: {:?}", custody.owners()))
-        }
-        other => other,
+    played.map_err(|ending| {
+        let Ending::Broken(what) = &ending else { return ending };
+        Ending::Broken(format!("{what}; owners on the wire: {:?}", custody.owners()))
     })?;
     // Six at first; each who left had some, which others got and it got back.
     custody.judge(6 + 3 * 2)

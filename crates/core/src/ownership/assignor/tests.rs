@@ -87,7 +87,7 @@ fn range_makes_the_plans_of_kafkas_own_where_racks_are_known() {
         let blind = shown(Range.assign(&topics, &members).unwrap());
         told += usize::from(blind != made);
     }
-    assert!(100 < told, "racks made a difference {told} times");
+    assert!(50 < told, "racks made a difference {told} times");
 }
 
 /// `m=t-0,t-1`
