@@ -99,7 +99,9 @@ impl Classic {
                 self.backoff.succeed();
                 self.member = Arc::clone(&joined.member);
                 self.generation = joined.generation;
-                self.pulse.due = Some(now.after(self.config.heartbeat_interval));
+                // What is still to be said to a beat under the generation before is about that one.
+                let due = Some(now.after(self.config.heartbeat_interval));
+                self.pulse = Pulse { due, awaiting: None };
                 self.proceed(now, joined);
             }
             Answer::Joined(Joined { code: code::MEMBER_ID_REQUIRED, member, .. }) => {

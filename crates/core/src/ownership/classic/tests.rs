@@ -254,6 +254,25 @@ fn a_commit_of_an_older_generation_says_nothing_about_this_one() {
 }
 
 #[test]
+fn a_beat_of_an_older_generation_says_nothing_about_this_one() {
+    let mut talk = Talk::stable(CooperativeSticky, &[0]);
+    talk.beat(code::REBALANCE_IN_PROGRESS);
+    let join = talk.asked.take();
+    talk.sleep(3_000);
+    let Some((beat, Request::Heartbeat(_))) = talk.asked.take() else { panic!("no beat") };
+    talk.asked = join;
+    talk.joined(2, "other", Vec::new());
+    talk.synced([0]);
+    // It waited behind something slow, and was looked at when the generation had passed.
+    let refused = Answer::Beat(code::ILLEGAL_GENERATION);
+    talk.member.handle_answer(talk.now, talk.now, beat, refused);
+    talk.hear();
+    assert!(!talk.said.iter().any(|it| matches!(it, Output::Lost { .. })), "{:?}", talk.said);
+    // And it does not keep the next one back.
+    talk.beat(OK);
+}
+
+#[test]
 fn an_answer_to_a_request_of_the_past_is_dropped() {
     let mut talk = Talk::stable(Range, &[0]);
     let joined = Joined { generation: 9, member: "x".into(), ..Joined::default() };
