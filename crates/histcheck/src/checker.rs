@@ -8,7 +8,7 @@ mod written;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use member::Member;
-pub(crate) use partition::{Claim, InFlight, Loss, Partition, Reason, Run};
+pub(crate) use partition::{Claim, InFlight, Partition, Reason, Run};
 pub(crate) use report::Report;
 pub(crate) use written::Written;
 

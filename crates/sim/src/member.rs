@@ -8,7 +8,7 @@ use forebay::mutant::Mutant;
 use forebay::runtime::Placement;
 use forebay::{
     Consumer, ConsumerConfig, ConsumerHandle, Context, Error, GroupProtocol, OffsetReset,
-    OwnershipEvent, Record, TopicPartition,
+    OwnershipEvent, Position, Record, TopicPartition,
 };
 use forebay_histcheck::What;
 
@@ -136,6 +136,21 @@ impl Member {
             let what = What::Held { member, bytes: stats.held_bytes_peak, most };
             self.recorder.note_of(&self.name, what);
         }
+    }
+
+    /// Its user wants the last records again, if the partition is its own. Noted before, since the
+    /// client may act on it at once, and after, since until then it may not have.
+    pub(crate) async fn go_back(&self, of: &TopicPartition, by: i64, start: i64) {
+        let Ok(Some(position)) = self.handle.position(of.clone()).await else { return };
+        let to = Position(position.0 - by);
+        if to.0 < start {
+            return;
+        }
+        let (member, tp) = (self.name.clone(), tp(of.partition));
+        let sought = What::Sought { member, tp, to: to.0 };
+        self.recorder.note_of(&self.name, sought.clone());
+        drop(self.handle.seek(of.clone(), to).await);
+        self.recorder.note_of(&self.name, sought);
     }
 
     /// Its user wants no records of this partition for a while, or wants them again.

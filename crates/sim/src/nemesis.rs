@@ -48,10 +48,12 @@ pub(crate) enum Extra {
     Stalls,
     /// Fetch sessions are forgotten.
     Sessions,
+    /// Users go back to do some records again.
+    Seeks,
 }
 
 impl Extra {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Unordered,
         Self::Bulky,
         Self::Static,
@@ -61,6 +63,7 @@ impl Extra {
         Self::Pauses,
         Self::Stalls,
         Self::Sessions,
+        Self::Seeks,
     ];
 
     /// A third of all runs have none.
@@ -226,6 +229,7 @@ impl<'a> Nemesis<'a> {
             Extra::Retention => return Some(self.delete(&tp)),
             Extra::Pauses => return Some(self.pause(partition).await),
             Extra::Stalls => return self.stall(),
+            Extra::Seeks => return Some(self.go_back(&tp).await),
             Extra::StaleLeaders => refused(ErrorCode::OFFSET_OUT_OF_RANGE).partition(tp),
             Extra::LeftOut => Fault::new(Effect::LeaveOut).api(ApiKey::OffsetFetch),
             Extra::Sessions if self.rng.bool() => refused(ErrorCode::INVALID_FETCH_SESSION_EPOCH),
@@ -255,6 +259,20 @@ impl<'a> Nemesis<'a> {
             member.pause(partition, Wish::Pause).await;
         }
         format!("{partition} is paused")
+    }
+
+    /// Goes back, and back again before all that was begun has ended.
+    async fn go_back(&mut self, tp: &TopicPartition) -> String {
+        let times = self.rng.u32(1..5);
+        for _ in 0..times {
+            let start = self.world.broker.with(|cluster| cluster.log_start(tp)).unwrap_or(0);
+            let by = self.rng.i64(1..6);
+            for member in &self.members {
+                member.go_back(tp, by, start).await;
+            }
+            tokio::time::sleep(Duration::from_millis(self.rng.u64(10..1_000))).await;
+        }
+        format!("{tp} went back {times} times")
     }
 
     fn stall(&mut self) -> Option<String> {

@@ -1,6 +1,6 @@
 //! What is known of one partition while its history is heard?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::cells::{Cell, Cells, Mark};
 use crate::rules::log::Seen;
@@ -19,8 +19,9 @@ pub(crate) struct Partition {
     done_end: i64,
     /// Ownerships that ended without being given back, in order.
     pub(crate) losses: Vec<Loss>,
-    /// Handlers at work: by member and offset.
-    running: BTreeMap<(String, i64), Run>,
+    /// Handlers at work: by member and offset, the oldest first. There are two at one offset when
+    /// the user went back while the first ran.
+    running: BTreeMap<(String, i64), VecDeque<Run>>,
     /// The last record of each key that began under the present owner.
     pub(crate) begun: BTreeMap<u64, u64>,
     /// Behind the last record that began under the present owner.
@@ -145,7 +146,7 @@ impl Partition {
             self.is_seeking = false;
             self.begun.clear();
             self.begun_end = 0;
-            self.running.values_mut().for_each(|run| run.is_of_past = true);
+            self.running.values_mut().flatten().for_each(|run| run.is_of_past = true);
         }
     }
 
@@ -170,17 +171,25 @@ impl Partition {
         let life = u32::try_from(life).unwrap_or(u32::MAX);
         let run = Run { key: seen.key, seq: seen.seq, life, is_of_past: false };
         self.begun_end = self.begun_end.max(seen.offset.saturating_add(1));
-        self.running.insert((member.to_owned(), seen.offset), run);
+        self.running.entry((member.to_owned(), seen.offset)).or_default().push_back(run);
         self.begun.insert(seen.key, seen.seq);
     }
 
     pub(crate) fn end_run(&mut self, member: &str, offset: i64) -> Option<Run> {
-        self.running.remove(&(member.to_owned(), offset))
+        let at = (member.to_owned(), offset);
+        let runs = self.running.get_mut(&at)?;
+        let run = runs.pop_front();
+        if runs.is_empty() {
+            self.running.remove(&at);
+        }
+        run
     }
 
     /// A run ended without being done: it may begin again.
     pub(crate) fn step_back(&mut self, run: Run) {
         match run.seq.checked_sub(1) {
+            // What began since its owner went back knows nothing of it.
+            _ if run.is_of_past => {}
             Some(before) => drop(self.begun.insert(run.key, before)),
             None => drop(self.begun.remove(&run.key)),
         }
@@ -198,8 +207,9 @@ impl Partition {
 
     /// An offset at which a handler of this member works on this key.
     pub(crate) fn at_work_on(&self, member: &str, key: u64) -> Option<i64> {
-        let mut runs = self.running.iter();
-        let run = runs.find(|((name, _), run)| name == member && run.key == key && !run.is_of_past);
+        let mut of_member = self.running.iter().filter(|((name, _), _)| name == member);
+        let run =
+            of_member.find(|(_, runs)| runs.iter().any(|run| run.key == key && !run.is_of_past));
         run.map(|((_, offset), _)| *offset)
     }
 }

@@ -2,7 +2,7 @@
 //! it owned?
 
 use crate::cells::Mark;
-use crate::checker::{InFlight, Loss, Partition, Reason, Report, Run, millis};
+use crate::checker::{InFlight, Partition, Reason, Report, Run, millis};
 use crate::event::{Order, Terms};
 use crate::rules::log::Seen;
 use crate::verdict::Rule;
@@ -77,10 +77,12 @@ pub(crate) fn b3_done_once(
     }
     report.figures.duplicates += 1;
     let (first, last) = (cell.life.min(run.life), cell.life.max(run.life));
-    let between = usize::try_from(first).ok().filter(|_| first < last);
-    let loss = between.and_then(|at| partition.losses.get_mut(at));
-    let explains = |loss: &&mut Loss| loss.repeats_from.is_some_and(|from| from <= offset);
-    let Some(loss) = loss.filter(explains) else {
+    let (first, last) = (usize::try_from(first), usize::try_from(last));
+    let between = first.ok().zip(last.ok()).and_then(|(first, last)| {
+        let losses = partition.losses.get_mut(first..last)?;
+        losses.iter_mut().find(|loss| loss.repeats_from.is_some_and(|from| from <= offset))
+    });
+    let Some(loss) = between else {
         report.figures.unexplained += 1;
         return report.broke(Rule::B3, format!("{offset} of {tp} was done again for no reason"));
     };
