@@ -193,6 +193,7 @@ impl Checker {
             partition.claims.push(Claim { event, at, offset });
         }
         let other = partition.owner.clone().filter(|owner| owner != member);
+        let offset = partition.says(member, offset);
         let in_flight = InFlight { offset, floor: partition.stored, owned_by_other: other };
         partition.in_flight.insert((member.to_owned(), commit), in_flight);
     }

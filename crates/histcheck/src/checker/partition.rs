@@ -28,6 +28,8 @@ pub(crate) struct Partition {
     begun_end: i64,
     /// The present owner was told to go back, and what it begins is still of the time before.
     is_seeking: bool,
+    /// Where to, last.
+    sought: i64,
     /// Commits that left and were higher than all before.
     pub(crate) claims: Vec<Claim>,
     /// Commits without an answer: by member and number.
@@ -131,11 +133,18 @@ impl Partition {
             return;
         }
         self.losses.push(Loss { cause, repeats_from: Some(to), commits_until: None, repeated: 0 });
-        self.is_seeking = true;
+        (self.is_seeking, self.sought) = (true, to);
         self.stored = self.stored.map(|stored| stored.min(to));
         for sent in self.in_flight.values_mut() {
             sent.offset = sent.offset.min(to);
         }
+    }
+
+    /// How much a commit of this member says for good: what leaves before the owner has gone back
+    /// may be of the time before, and a later one may be lower.
+    pub(crate) fn says(&self, member: &str, offset: i64) -> i64 {
+        let is_of_past = self.is_seeking && self.owner.as_deref() == Some(member);
+        if is_of_past { offset.min(self.sought) } else { offset }
     }
 
     /// The first record that begins again shows that the owner has gone back. What still runs of
