@@ -114,7 +114,14 @@ impl Team {
                 };
                 let mut command = Command::new("java");
                 command.args(["-XX:TieredStopAtLevel=1", "-cp", class_path]);
-                command.args(["crates/stories/java/Member.java", bootstrap, topic, group, how]);
+                command.args([
+                    "crates/stories/java/Member.java",
+                    bootstrap,
+                    topic,
+                    group,
+                    how,
+                    "java",
+                ]);
                 command
             }
             Client::Kcat => {

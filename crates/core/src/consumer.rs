@@ -198,9 +198,12 @@ impl Consumer {
     /// The shard reports.
     pub fn handle_report(&mut self, now: Instant, report: Report) {
         match report {
-            Report::Frontier { tp, gain, position, position_epoch } => {
-                let entry = Entry { position, epoch: position_epoch };
-                self.handle_frontier(now, &tp, gain, entry);
+            Report::Frontier { tp, gain, seeks, position, position_epoch } => {
+                // One that was told before the user's word came is of a place that he left.
+                if self.partitions.get(&tp).is_some_and(|it| it.seeks == seeks) {
+                    let entry = Entry { position, epoch: position_epoch };
+                    self.handle_frontier(now, &tp, gain, entry);
+                }
             }
             Report::Drained { tp, gain, position, position_epoch, unfinished } => {
                 let entry = Entry { position, epoch: position_epoch };

@@ -65,6 +65,8 @@ pub enum Order {
         tp: TopicPartition,
         /// Which ownership this belongs to.
         gain: Gain,
+        /// How many seeks of this ownership there are with this one.
+        seeks: u32,
         /// The next offset to consume.
         position: Position,
         /// Epoch of the record before `position`.
@@ -123,6 +125,8 @@ pub enum Report {
         tp: TopicPartition,
         /// Which ownership this belongs to.
         gain: Gain,
+        /// How many of its seeks were obeyed before: who knows of more does not care any longer.
+        seeks: u32,
         /// What may be committed.
         position: Position,
         /// Epoch of the last record before `position`.

@@ -437,6 +437,7 @@ impl Shard {
                 self.outputs.push_back(Output::Report(Report::Frontier {
                     tp: entry.tp.clone(),
                     gain: entry.fence.gain,
+                    seeks: entry.seeks,
                     position: frontier.position,
                     position_epoch: frontier.epoch,
                 }));

@@ -54,6 +54,8 @@ pub(super) struct Partition {
     pub(super) topic_id: Uuid,
     /// All before it is done.
     pub(super) frontier: Option<Entry>,
+    /// How often the user moved it under this gain.
+    pub(super) seeks: u32,
     /// What the shard was told last.
     pub(super) leader_told: Option<Leader>,
     /// The shard gave its leader up and waits for a word, even the same one.
@@ -105,6 +107,7 @@ impl Partition {
     /// The shard has it from now on.
     pub(super) fn begin(&mut self, gain: Gain, entry: Entry, leader: Option<Leader>) {
         self.gain = Some(gain);
+        self.seeks = 0;
         self.frontier = Some(entry);
         self.leader_told = leader;
         self.wants_leader = leader.is_none();

@@ -108,10 +108,17 @@ impl Talk {
         outcome
     }
 
+    /// By a shard that has obeyed everything.
     pub(super) fn frontier(&mut self, partition: i32, position: i64) {
+        let seeks = self.consumer.partitions.get(&tp(partition)).map_or(0, |it| it.seeks);
+        self.frontier_before(partition, seeks, position);
+    }
+
+    fn frontier_before(&mut self, partition: i32, seeks: u32, position: i64) {
         let report = Report::Frontier {
             tp: tp(partition),
             gain: gain(partition),
+            seeks,
             position: Position(position),
             position_epoch: LeaderEpoch(5),
         };
@@ -197,7 +204,7 @@ fn without_a_group_the_policy_decides_and_nothing_is_committed() {
 fn reports_of_another_gain_count_for_nothing() {
     let mut talk = Talk::running();
     let (position, position_epoch) = (Position(99), LeaderEpoch(5));
-    let stale = Report::Frontier { tp: tp(0), gain: Gain(7), position, position_epoch };
+    let stale = Report::Frontier { tp: tp(0), gain: Gain(7), seeks: 0, position, position_epoch };
     talk.consumer.handle_report(at(1), stale);
     assert!(talk.commits().is_empty());
     assert_eq!(talk.consumer.position(&tp(0)), Some(Some(Position(10))));
@@ -345,6 +352,19 @@ fn a_seek_moves_a_running_partition_and_starts_one_that_could_not_start() {
     talk.outputs();
     assert!(talk.consumer.handle_seek(at(1), &tp(0), Position(3)));
     assert!(matches!(talk.orders()[..], [Order::Gain { position: Position(3), .. }]));
+}
+
+#[test]
+fn what_was_done_before_a_seek_reached_the_shard_is_not_committed_behind_it() {
+    let mut talk = Talk::running();
+    assert!(talk.consumer.handle_seek(talk.now, &tp(0), Position(33)));
+    talk.frontier_before(0, 0, 34);
+    talk.sleep(at(2_000));
+    assert!(talk.commits().is_empty(), "the user wants record 33 again");
+    assert_eq!(talk.consumer.position(&tp(0)), Some(Some(Position(33))));
+    talk.frontier_before(0, 1, 34);
+    talk.sleep(at(4_000));
+    assert_eq!(talk.commits(), [[(0, 34)]]);
 }
 
 #[test]

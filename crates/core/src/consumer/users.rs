@@ -33,8 +33,9 @@ impl Consumer {
         let entry = Entry { position, epoch: LeaderEpoch::UNKNOWN };
         if let Some(gain) = partition.gain {
             partition.frontier = Some(entry);
-            let position_epoch = LeaderEpoch::UNKNOWN;
-            let order = Order::Seek { tp: tp.clone(), gain, position, position_epoch };
+            partition.seeks = partition.seeks.wrapping_add(1);
+            let (seeks, position_epoch) = (partition.seeks, LeaderEpoch::UNKNOWN);
+            let order = Order::Seek { tp: tp.clone(), gain, seeks, position, position_epoch };
             self.outputs.push_back(Output::Order(order));
         } else if is_owned {
             partition.start = Some((entry, Source::Policy));

@@ -36,9 +36,9 @@ impl Shard {
                 self.watch.begin(now);
             }
             Order::Leader { tp, gain, leader } => self.leader(&tp, gain, leader),
-            Order::Seek { tp, gain, position, position_epoch } => {
+            Order::Seek { tp, gain, seeks, position, position_epoch } => {
                 let at = Frontier { position, epoch: position_epoch };
-                self.seek(&tp, gain, at);
+                self.seek(&tp, (gain, seeks), at);
             }
             Order::Reset { tp, gain, position, position_epoch } => {
                 let at = Frontier { position, epoch: position_epoch };
@@ -112,8 +112,9 @@ impl Shard {
     }
 
     /// Also ends a stop: who seeks has decided where it goes on.
-    fn seek(&mut self, tp: &TopicPartition, gain: Gain, at: Frontier) {
+    fn seek(&mut self, tp: &TopicPartition, (gain, seeks): (Gain, u32), at: Frontier) {
         let Some((slot, entry)) = self.slots.current(tp, gain) else { return };
+        entry.seeks = seeks;
         if matches!(entry.phase, Phase::Draining { .. }) {
             return;
         }

@@ -47,6 +47,8 @@ pub struct Entry {
     pub rewind_to: Option<Frontier>,
     /// What behind the frontier is done already.
     pub finished: Finished,
+    /// Seeks of the user that were obeyed.
+    pub(super) seeks: u32,
     /// The batch that could not be read last.
     pub(super) broken: Option<Broken>,
     /// A lane that gets the cursor next leaves it alone until then.
@@ -221,6 +223,7 @@ impl Entry {
             watermarks: Watermarks::default(),
             rewind_to: None,
             finished: Finished::default(),
+            seeks: 0,
             broken: None,
             rests_until: None,
         }

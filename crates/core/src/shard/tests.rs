@@ -163,6 +163,7 @@ fn a_seek_drops_what_is_queued_and_refuses_what_is_late() {
         Order::Seek {
             tp: tp(0),
             gain: Gain(1),
+            seeks: 1,
             position: Position(500),
             position_epoch: LeaderEpoch::UNKNOWN,
         },
@@ -426,7 +427,7 @@ fn live(seed: u64) {
                 let gain = Gain(1);
                 shard.handle_order(
                     now,
-                    Order::Seek { tp: tp(0), gain, position: back, position_epoch },
+                    Order::Seek { tp: tp(0), gain, seeks: 1, position: back, position_epoch },
                 );
             }
             17 => {

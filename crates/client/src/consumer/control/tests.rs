@@ -40,6 +40,7 @@ struct Shard {
     reports: link::Sender<Report>,
     gained: BTreeMap<TopicPartition, (Gain, Position, Option<Leader>)>,
     frontiers: BTreeMap<TopicPartition, Position>,
+    seeks: BTreeMap<TopicPartition, u32>,
 }
 
 impl Shard {
@@ -61,6 +62,7 @@ impl Shard {
             reports,
             gained: BTreeMap::new(),
             frontiers: BTreeMap::new(),
+            seeks: BTreeMap::new(),
         }
     }
 
@@ -103,8 +105,8 @@ impl Shard {
             Order::Close => {
                 self.reports.send(Report::Closed);
             }
+            Order::Seek { tp, seeks, .. } => drop(self.seeks.insert(tp.clone(), *seeks)),
             Order::Brokers(_)
-            | Order::Seek { .. }
             | Order::Reset { .. }
             | Order::Pause { .. }
             | Order::Resume { .. }
@@ -118,6 +120,7 @@ impl Shard {
         self.frontiers.insert(tp.clone(), Position(position));
         self.reports.send(Report::Frontier {
             gain: self.gained[&tp].0,
+            seeks: self.seeks.get(&tp).copied().unwrap_or(0),
             tp,
             position: Position(position),
             position_epoch: LeaderEpoch(0),

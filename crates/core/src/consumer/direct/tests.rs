@@ -138,8 +138,9 @@ fn a_seek_of_what_is_parked_says_where_it_goes_on() {
         direct(&mut talk, Directive::Release);
         assert_eq!(gains(&mut talk), [(Gain(3), 3)]);
         let position = Position(4);
+        let position_epoch = LeaderEpoch(5);
         let report =
-            Report::Frontier { tp: tp(0), gain: Gain(3), position, position_epoch: LeaderEpoch(5) };
+            Report::Frontier { tp: tp(0), gain: Gain(3), seeks: 0, position, position_epoch };
         talk.sleep(at(2_000));
         talk.consumer.handle_report(talk.now, report);
         assert_eq!(talk.commits(), [[(0, 4)]], "commits go on behind the seek");

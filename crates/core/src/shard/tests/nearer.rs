@@ -99,7 +99,7 @@ fn a_new_leader_is_asked_itself() {
 fn a_seek_goes_on_at_the_replica() {
     let (mut shard, cursor) = near();
     let (tp, position_epoch) = (tp(0), LeaderEpoch::UNKNOWN);
-    let seek = Order::Seek { tp, gain: Gain(1), position: Position(7), position_epoch };
+    let seek = Order::Seek { tp, gain: Gain(1), seeks: 1, position: Position(7), position_epoch };
     shard.handle_order(NOW, seek);
     outputs(&mut shard);
     shard.handle_returned(NOW, cursor, Returned::Recalled);
