@@ -145,6 +145,8 @@ impl LaneDriver {
                 Err(Stop::Fault(fault)) => fault,
                 Ok(()) => continue,
             };
+            // What was read of a response counts, whatever its end was like.
+            self.hand_over();
             self.machine.handle_disconnected();
             self.chunks.clear();
             self.tell(LaneState::Unable);
@@ -286,20 +288,28 @@ impl LaneDriver {
     /// Hands what was read to the shard and lets it go on before more is read.
     async fn deliver(&mut self) {
         if self.machine.has_runs() {
-            let runs = self.machine.take_runs();
-            self.events.send(LaneEvent::Arrived(self.broker, runs));
-            self.give_back();
+            self.hand_over();
             step_back().await;
         }
     }
 
+    /// Runs first: cursors stand behind them.
+    fn hand_over(&mut self) {
+        self.send_runs();
+        self.give_back();
+    }
+
     fn give_back(&mut self) {
         while let Some((cursor, why)) = self.machine.poll_returned() {
-            if self.machine.has_runs() {
-                let runs = self.machine.take_runs();
-                self.events.send(LaneEvent::Arrived(self.broker, runs));
-            }
+            self.send_runs();
             self.events.send(LaneEvent::Returned(cursor, why));
+        }
+    }
+
+    fn send_runs(&mut self) {
+        if self.machine.has_runs() {
+            let runs = self.machine.take_runs();
+            self.events.send(LaneEvent::Arrived(self.broker, runs));
         }
     }
 
@@ -344,10 +354,7 @@ impl LaneDriver {
             LaneOrder::Recall(slot) => {
                 // What was read before goes first: the cursor stands behind it.
                 if let Some(cursor) = self.machine.recall(slot) {
-                    if self.machine.has_runs() {
-                        let runs = self.machine.take_runs();
-                        self.events.send(LaneEvent::Arrived(self.broker, runs));
-                    }
+                    self.send_runs();
                     self.events.send(LaneEvent::Returned(cursor, Returned::Recalled));
                 }
             }

@@ -18,3 +18,13 @@ fn what_fuzzing_found_worth_keeping_is_lived_through() {
     }
     assert!(100 < count, "{count} lives");
 }
+
+/// A partition is given back by the part of an answer that can be read, and the rest of the answer
+/// ends the connection: the lane had nothing to dial for any more, and kept the cursor to itself.
+#[test]
+fn what_an_answer_gives_back_before_it_breaks_is_not_forgotten() {
+    lives::check(&[
+        0x85, 0x06, 0x5d, 0x47, 0x86, 0x07, 0x19, 0x07, 0x19, 0x37, 0x37, 0x37, 0x37, 0x37, 0x37,
+        0x37, 0x37, 0x03, 0x01, 0x30, 0x37, 0x37, 0x37, 0xf6, 0x00,
+    ]);
+}
