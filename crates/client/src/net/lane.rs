@@ -145,9 +145,9 @@ impl LaneDriver {
                 Err(Stop::Fault(fault)) => fault,
                 Ok(()) => continue,
             };
+            self.machine.handle_disconnected();
             // What was read of a response counts, whatever its end was like.
             self.hand_over();
-            self.machine.handle_disconnected();
             self.chunks.clear();
             self.tell(LaneState::Unable);
             self.events.send(LaneEvent::Down(self.broker, fault));

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use forebay_protocol::fetch_stream::{
-    BatchHead, CutBatches, PartitionHead, PartitionTail, ResponseEnd, ResponseHead,
+    BatchHead, CutBatches, NodeEndpoint, PartitionHead, PartitionTail, ResponseEnd, ResponseHead,
 };
 use forebay_protocol::records::error::RecordsError;
 use forebay_protocol::types::{LeaderEpoch, TopicPartition, Uuid};
@@ -154,6 +154,8 @@ impl Lane {
     /// The connection is lost, and with it what was on the wire.
     pub fn handle_disconnected(&mut self) {
         self.handle_connected(self.version);
+        // Where new leaders live would have stood at the response's end.
+        self.give_back_hinted(&[]);
     }
 
     /// A cursor on loan.
@@ -386,8 +388,12 @@ impl Lane {
             self.throttle = self.throttle.max(pause);
             self.session = self.session.broken();
         }
+        self.give_back_hinted(&end.node_endpoints);
+    }
+
+    fn give_back_hinted(&mut self, endpoints: &[NodeEndpoint]) {
         for (cursor, leader) in std::mem::take(&mut self.hinted) {
-            let node = end.node_endpoints.iter().find(|node| node.broker == leader.broker);
+            let node = endpoints.iter().find(|node| node.broker == leader.broker);
             let address = node.and_then(|node| {
                 let port = u16::try_from(node.port).ok()?;
                 Some(Address { host: node.host.as_str().into(), port })

@@ -315,6 +315,23 @@ fn another_leader_is_told_with_its_address() {
 }
 
 #[test]
+fn a_leader_that_is_told_is_not_forgotten_when_the_answer_breaks_behind_it() {
+    let mut lane = lane(1);
+    lane.poll_request().unwrap();
+    lane.handle_response_head(&ResponseHead { session_id: 9, ..ResponseHead::default() });
+    lane.handle_partition(NOW, PartitionHead { error_code: 6, ..head(0) });
+    let leader = Hint { leader: BrokerId(2), epoch: LeaderEpoch(4) };
+    lane.handle_tail(&PartitionTail { current_leader: Some(leader), ..PartitionTail::default() });
+    assert!(lane.poll_returned().is_none(), "its address would stand at the end");
+
+    lane.handle_disconnected();
+
+    let (_, why) = lane.poll_returned().unwrap();
+    let Returned::LeaderStale(Some(hint)) = why else { panic!("{why:?}") };
+    assert_eq!((hint.leader.broker, hint.address), (BrokerId(2), None));
+}
+
+#[test]
 fn a_position_outside_the_log_goes_back_for_a_reset() {
     let mut lane = lane(1);
     lane.poll_request().unwrap();
