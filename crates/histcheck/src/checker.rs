@@ -71,7 +71,7 @@ impl Checker {
             What::Reset { tp, to, .. } => self.reset(tp, *to),
             What::Sought { member, tp, to } => {
                 let cause = format!("{member} was told to go back");
-                self.partition(tp).seek(member, *to, cause);
+                self.partition(tp).seek(member, (event.at, *to), cause);
             }
             What::Trimmed { tp, before } => self.partition(tp).trim(*before),
             What::Held { member, bytes, most } => {
@@ -193,7 +193,7 @@ impl Checker {
             partition.claims.push(Claim { event, at, offset });
         }
         let other = partition.owner.clone().filter(|owner| owner != member);
-        let offset = partition.says(member, offset);
+        let offset = partition.says(member, at, offset);
         let in_flight = InFlight { offset, floor: partition.stored, owned_by_other: other };
         partition.in_flight.insert((member.to_owned(), commit), in_flight);
     }

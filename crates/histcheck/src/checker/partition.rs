@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::cells::{Cell, Cells, Mark};
 use crate::rules::log::Seen;
 
+/// How long a commit may wait for its coordinator: 10 s, in nanoseconds.
+const CROSSES: u64 = 10_000_000_000;
+
 /// A partition.
 #[derive(Debug, Default)]
 pub(crate) struct Partition {
@@ -28,8 +31,8 @@ pub(crate) struct Partition {
     begun_end: i64,
     /// The present owner was told to go back, and what it begins is still of the time before.
     is_seeking: bool,
-    /// Where to, last.
-    sought: i64,
+    /// When and where to, last.
+    sought: Option<(u64, i64)>,
     /// Commits that left and were higher than all before.
     pub(crate) claims: Vec<Claim>,
     /// Commits without an answer: by member and number.
@@ -128,12 +131,12 @@ impl Partition {
     }
 
     /// The owner's user wants everything from `to` on again; commits may fall to there.
-    pub(crate) fn seek(&mut self, member: &str, to: i64, cause: String) {
+    pub(crate) fn seek(&mut self, member: &str, (at, to): (u64, i64), cause: String) {
         if self.owner.as_deref() != Some(member) {
             return;
         }
         self.losses.push(Loss { cause, repeats_from: Some(to), commits_until: None, repeated: 0 });
-        (self.is_seeking, self.sought) = (true, to);
+        (self.is_seeking, self.sought) = (true, Some((at, to)));
         self.stored = self.stored.map(|stored| stored.min(to));
         for sent in self.in_flight.values_mut() {
             sent.offset = sent.offset.min(to);
@@ -141,10 +144,13 @@ impl Partition {
     }
 
     /// How much a commit of this member says for good: what leaves before the owner has gone back
-    /// may be of the time before, and a later one may be lower.
-    pub(crate) fn says(&self, member: &str, offset: i64) -> i64 {
-        let is_of_past = self.is_seeking && self.owner.as_deref() == Some(member);
-        if is_of_past { offset.min(self.sought) } else { offset }
+    /// may be of the time before, and so may what waited for its coordinator meanwhile; a later
+    /// commit may be lower.
+    pub(crate) fn says(&self, member: &str, at: u64, offset: i64) -> i64 {
+        let owner = self.owner.as_deref() == Some(member);
+        let Some((since, to)) = self.sought.filter(|_| owner) else { return offset };
+        let is_of_past = self.is_seeking || at < since.saturating_add(CROSSES);
+        if is_of_past { offset.min(to) } else { offset }
     }
 
     /// The first record that begins again shows that the owner has gone back. What still runs of
