@@ -165,6 +165,11 @@ impl Partition {
         }
     }
 
+    /// Whether somebody else than this member holds it.
+    pub(crate) fn is_others(&self, member: &str) -> bool {
+        self.owner.as_deref().is_some_and(|owner| owner != member)
+    }
+
     /// Whether this member lost it so shortly before that it may not have heard.
     pub(crate) fn just_lost(&self, member: &str, since: u64) -> bool {
         self.loser.as_ref().is_some_and(|(loser, at)| loser == member && since <= *at)
