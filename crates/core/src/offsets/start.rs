@@ -122,7 +122,10 @@ impl Starts {
         let (not_before, epoch) = self.pace(now, &tp, epoch);
         let source = Source::Reset { from: position };
         let state = match cause {
-            ResetCause::Truncated { end: position, epoch } => {
+            // Who says that the log parts at or behind our place says nothing against it.
+            ResetCause::Truncated { end, epoch: other } => {
+                let (position, epoch) =
+                    if end < position { (end, other) } else { (position, LeaderEpoch::UNKNOWN) };
                 State::Settled { position, epoch, source }
             }
             ResetCause::OutOfRange { log_start, .. } if position.offset() < log_start => {
@@ -210,10 +213,14 @@ impl Starts {
     pub fn handle_listed(&mut self, now: Instant, asked: &[Ask], told: Vec<Told>) {
         let mut told: BTreeMap<_, _> =
             told.into_iter().map(|told| (told.tp.clone(), told)).collect();
-        for tp in asked.iter().map(|ask| &ask.tp) {
+        for Ask { tp, want, .. } in asked {
             let Some(state) = self.slots.get(tp).filter(|slot| slot.asking).map(|s| s.state) else {
                 continue;
             };
+            // The answer to an older question, as the end in place of the start, is no answer.
+            if wanted(state) != Some(*want) {
+                continue;
+            }
             match told.remove(tp) {
                 Some(Told { code: 0, offset, epoch, .. }) => {
                     self.listed(now, tp, state, (offset, epoch));
@@ -406,6 +413,16 @@ impl Starts {
         }
         let lists = lists.into_iter().map(|(leader, asks)| Output::List { leader, asks });
         self.outputs.extend(lists);
+    }
+}
+
+/// What a leader is asked in this state.
+const fn wanted(state: State) -> Option<Want> {
+    match state {
+        State::Settled { .. } | State::Committed => None,
+        State::List { want, .. } => Some(want),
+        State::Validate { .. } => Some(Want::Latest),
+        State::Floor { .. } => Some(Want::Earliest),
     }
 }
 

@@ -170,6 +170,33 @@ fn a_position_past_the_end_after_an_election_is_validated_and_kept() {
     }
 }
 
+#[test]
+fn an_answer_to_an_older_question_is_no_answer() {
+    let mut starts = start(Policy::Earliest);
+    // Asked for the end twice, since the position was lost twice; one answer comes late.
+    for _ in 0..2 {
+        starts.handle_gone(at(0), tp(), (Position(31), LeaderEpoch::UNKNOWN), OUT(0, 20));
+        starts.handle_timeout(at(1_000));
+        outputs(&mut starts);
+    }
+    starts.handle_listed(at(1_001), &asked(Want::Latest), told(0, 36));
+    assert_eq!(outputs(&mut starts), [list(Want::Earliest)]);
+    starts.handle_listed(at(1_002), &asked(Want::Latest), told(0, 36));
+    assert_eq!(outputs(&mut starts), [], "36 is not where the log begins");
+    starts.handle_listed(at(1_003), &asked(Want::Earliest), told(0, 0));
+    let said = outputs(&mut starts);
+    assert!(matches!(said[..], [Output::Found { position: Position(31), .. }]), "{said:?}");
+}
+
+#[test]
+fn a_log_that_parts_behind_our_place_takes_us_nowhere_else() {
+    let mut starts = start(Policy::Earliest);
+    let cause = ResetCause::Truncated { end: Position(36), epoch: LeaderEpoch(2) };
+    starts.handle_gone(at(0), tp(), (Position(31), LeaderEpoch(9)), cause);
+    let said = outputs(&mut starts);
+    assert!(matches!(said[..], [Output::Found { position: Position(31), .. }]), "{said:?}");
+}
+
 /// Brokers do not say where their log begins when they say that a position is outside of it.
 #[test]
 fn a_position_below_a_start_that_nobody_told_is_found_out_by_asking() {
