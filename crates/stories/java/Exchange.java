@@ -1,9 +1,9 @@
 // Writes and reads records with Kafka's own client, so that stories can compare.
 //
-//   java -cp … Exchange.java write BOOTSTRAP TOPIC CODEC COUNT    writes records 0 to COUNT - 1
-//   java -cp … Exchange.java read BOOTSTRAP TOPIC COUNT           prints COUNT records of partition 0
-//   java -cp … Exchange.java transact BOOTSTRAP TOPIC COUNT       COUNT transactions of ten records
-//   java -cp … Exchange.java limit BOOTSTRAP CLIENT RATE          so many bytes a second for a client
+//   java -cp … Exchange write BOOTSTRAP TOPIC CODEC COUNT    writes records 0 to COUNT - 1
+//   java -cp … Exchange read BOOTSTRAP TOPIC COUNT           prints COUNT records of partition 0
+//   java -cp … Exchange transact BOOTSTRAP TOPIC COUNT       COUNT transactions of ten records
+//   java -cp … Exchange limit BOOTSTRAP CLIENT RATE          so many bytes a second for a client
 //
 // A record i has the key "key-i", the value "value-i" and the header "from" = "java"; it is printed
 // as offset|key|value|header=value,header=value. Of ten transactions the fifth is aborted; record j of

@@ -1,6 +1,6 @@
 // A member of a group, with Kafka's own client, beside others.
 //
-//   java -cp … Member.java BOOTSTRAP TOPIC GROUP HOW CLIENT
+//   java -cp … Member BOOTSTRAP TOPIC GROUP HOW CLIENT
 //
 // HOW is "consumer" for the protocol of KIP-848, else classic assignors' classes, apart by commas. Prints
 // "PARTITION OFFSET" for every record, commits after every poll, and leaves when its input ends.
