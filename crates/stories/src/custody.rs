@@ -31,8 +31,7 @@ struct Page {
 }
 
 impl Custody {
-    /// Opens the way. Members by KIP-848 are told ids of topics: the name of `topic` is asked for
-    /// here, so that its ids are known.
+    /// Opens the way, on which members will share `topic`.
     pub(crate) async fn start(machines: &Machines, topic: &str) -> Result<Self, Ending> {
         let brokers = admin(machines)?.describe_cluster().await?.brokers.into_iter();
         let brokers: Vec<Broker> = brokers
@@ -46,9 +45,17 @@ impl Custody {
         let ledger: Arc<dyn Ledger> = Arc::<Book>::clone(&book);
         let proxy = Proxy::start(&brokers, Some(ledger)).await;
         let proxy = proxy.map_err(|error| Ending::Broken(format!("the proxy: {error}")))?;
-        let config = ClientConfig::from_servers(proxy.bootstrap_servers());
-        Admin::new(&config.map_err(forebay::Error::from)?)?.describe_topic(&topic.into()).await?;
-        Ok(Self { proxy, book })
+        let custody = Self { proxy, book };
+        custody.learn(topic).await?;
+        Ok(custody)
+    }
+
+    /// Members by KIP-848 are told ids of topics: who asks for a topic by its name makes its id
+    /// known.
+    pub(crate) async fn learn(&self, topic: &str) -> Result<(), Ending> {
+        let config = ClientConfig::from_servers(self.bootstrap()).map_err(forebay::Error::from)?;
+        Admin::new(&config)?.describe_topic(&topic.into()).await?;
+        Ok(())
     }
 
     pub(crate) fn bootstrap(&self) -> &str {

@@ -26,6 +26,11 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn start(topic: Topic<'_>) -> Self {
+        Self::of(topic, AT_ONCE)
+    }
+
+    /// So many records twenty times a second.
+    pub(crate) fn of(topic: Topic<'_>, at_once: u32) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let places = Arc::new(Mutex::new(BTreeSet::new()));
         let (stop, noted) = (Arc::clone(&is_over), Arc::clone(&places));
@@ -34,7 +39,7 @@ impl Load {
             let topic = Topic { bootstrap: &bootstrap, name: &name };
             let producer = ours::producer(topic, Codec::None).build()?;
             while !stop.load(Ordering::Relaxed) {
-                let stored = ours::write(&producer, topic, (0..AT_ONCE).map(Fresh::numbered));
+                let stored = ours::write(&producer, topic, (0..at_once).map(Fresh::numbered));
                 let stored = stored.await?;
                 noted.lock().unwrap_or_else(PoisonError::into_inner).extend(stored);
                 tokio::time::sleep(PAUSE).await;

@@ -1,17 +1,21 @@
 //! A member of a group in a process of its own: one of ours, Java's or librdkafka's, which says what
 //! it has handled, leaves when it is asked to, and can be killed.
 
+mod inside;
+
 use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use forebay::{Consumer, Context, GroupProtocol, OffsetReset, Order, Record};
+use forebay::{Consumer, ConsumerBuilder, Context, GroupProtocol, OffsetReset, Order, Record};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
+pub(crate) use inside::Inside;
+
 use crate::peer::Topic;
-use crate::story::Ending;
+use crate::story::{Ending, expect};
 
 /// Partition and offset of a record.
 pub(crate) type Place = (i32, i64);
@@ -138,6 +142,15 @@ pub(crate) async fn all_handled(
     }
 }
 
+/// That no record was handled more than once.
+pub(crate) fn none_twice(handled: impl IntoIterator<Item = Place>) -> Result<(), Ending> {
+    let mut seen = BTreeSet::new();
+    let again: Vec<Place> = handled.into_iter().filter(|place| !seen.insert(*place)).collect();
+    expect(again.is_empty().into(), || {
+        format!("{} records were handled again: {:?}", again.len(), again.first())
+    })
+}
+
 fn place(line: &str) -> Option<Place> {
     let (partition, offset) = line.split_once(' ')?;
     Some((partition.parse().ok()?, offset.parse().ok()?))
@@ -154,24 +167,8 @@ pub(crate) async fn play(words: &[&str]) -> Result<(), Ending> {
         return Err(Ending::Broken(words.to_owned()));
     };
     let takes = Duration::from_millis(takes.parse().unwrap_or(0));
-    let builder = Consumer::builder()
-        .bootstrap_servers(bootstrap)
-        .group_id(group)
-        .client_id(client)
-        .topics([topic])
-        .auto_offset_reset(OffsetReset::Earliest)
-        .order(Order::Unordered)
-        .concurrency(8)
-        .session_timeout(Duration::from_secs(6))
-        .heartbeat_interval(Duration::from_millis(500));
-    let builder = match how {
-        "consumer" => builder.group_protocol(GroupProtocol::Consumer),
-        names => {
-            let assignors = names.split(',').map(assignor).collect::<Result<Vec<_>, _>>()?;
-            builder.assignors(assignors.into_iter().flatten())
-        }
-    };
-    let consumer = builder.build()?;
+    let group = Group { topic: Topic { bootstrap, name: topic }, name: group, how, client };
+    let consumer = builder(group)?.topics([topic]).concurrency(8).build()?;
     let handle = consumer.handle();
     std::thread::spawn(move || {
         let _rest = std::io::read_to_string(std::io::stdin());
@@ -187,14 +184,31 @@ pub(crate) async fn play(words: &[&str]) -> Result<(), Ending> {
     Ok(())
 }
 
+/// One of ours; what it reads is still to be said.
+pub(crate) fn builder(group: Group<'_>) -> Result<ConsumerBuilder, Ending> {
+    let builder = Consumer::builder()
+        .bootstrap_servers(group.topic.bootstrap)
+        .group_id(group.name)
+        .client_id(group.client)
+        .auto_offset_reset(OffsetReset::Earliest)
+        .order(Order::Unordered)
+        .session_timeout(Duration::from_secs(6))
+        .heartbeat_interval(Duration::from_millis(500));
+    if group.how == "consumer" {
+        return Ok(builder.group_protocol(GroupProtocol::Consumer));
+    }
+    let assignors = group.how.split(',').map(assignor).collect::<Result<Vec<_>, _>>()?;
+    Ok(builder.assignors(assignors))
+}
+
 /// The assignor of this name.
-pub(crate) fn assignor(name: &str) -> Result<[Arc<dyn forebay::assignor::Assignor>; 1], Ending> {
+fn assignor(name: &str) -> Result<Arc<dyn forebay::assignor::Assignor>, Ending> {
     use forebay::assignor::{CooperativeSticky, Range, RoundRobin, Sticky};
     Ok(match name {
-        "range" => [Arc::new(Range)],
-        "roundrobin" => [Arc::new(RoundRobin)],
-        "sticky" => [Arc::new(Sticky)],
-        "cooperative-sticky" => [Arc::new(CooperativeSticky)],
+        "range" => Arc::new(Range),
+        "roundrobin" => Arc::new(RoundRobin),
+        "sticky" => Arc::new(Sticky),
+        "cooperative-sticky" => Arc::new(CooperativeSticky),
         _ => return Err(Ending::Broken(format!("no assignor is called {name}"))),
     })
 }

@@ -6,6 +6,7 @@ mod cold_start;
 mod command_line;
 mod compacted;
 mod corrupt_batch;
+mod directives;
 mod every_codec;
 mod exchange;
 mod groups;
@@ -24,6 +25,7 @@ mod recreated;
 mod resume;
 mod silent_drop;
 mod slow_partition;
+mod subscriptions;
 mod transactions;
 
 use std::process::ExitCode;
@@ -45,6 +47,8 @@ pub(crate) const STORIES: &[&Story] = &[
     &interop::COOPERATIVE,
     &interop::CONSUMER,
     &groups::UPGRADED,
+    &directives::STORY,
+    &subscriptions::STORY,
     &blocked::STORY,
     &slow_partition::STORY,
     &large_records::STORY,

@@ -2,8 +2,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use crate::stage::Stage;
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A story being told.
 pub(crate) type Telling<'a> = Pin<Box<dyn Future<Output = Result<(), Ending>> + 'a>>;
@@ -48,12 +54,40 @@ pub(crate) enum Ending {
     },
 }
 
+impl Ending {
+    /// The same, and in which part of the story a promise was broken.
+    pub(crate) fn of(self, part: &str) -> Self {
+        match self {
+            Self::Broken(what) => Self::Broken(format!("{part}: {what}")),
+            Self::Client(error @ forebay::Error::NotOffered { .. }) => Self::Client(error),
+            Self::Client(error) => Self::Broken(format!("{part}: {error}")),
+            Self::Missing { .. } | Self::NotOffered(_) | Self::Io { .. } => self,
+        }
+    }
+}
+
 /// Breaks the story off unless `holds`.
 pub(crate) fn expect(holds: Holds, say: impl FnOnce() -> String) -> Result<(), Ending> {
     match holds {
         Holds::Yes => Ok(()),
         Holds::No => Err(Ending::Broken(say())),
     }
+}
+
+/// Looks again and again until `holds`; breaks the story off when that takes too long.
+pub(crate) async fn until(
+    within: Duration,
+    mut holds: impl FnMut() -> bool,
+    say: impl FnOnce() -> String,
+) -> Result<(), Ending> {
+    let by = Instant::now() + within;
+    while !holds() {
+        if by < Instant::now() {
+            return Err(Ending::Broken(format!("{} within {within:?}", say())));
+        }
+        sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 /// Whether what a story claims is so.

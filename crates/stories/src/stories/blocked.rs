@@ -5,11 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use forebay::{
-    Consumer, ConsumerBuilder, ConsumerHandle, Context, GroupProtocol, OffsetReset, Order, Record,
-};
+use forebay::{ConsumerHandle, Context, Record};
 
-use crate::member::{Group, Member};
+use crate::member::{self, Group, Member};
 use crate::ours::{self, Fresh};
 use crate::peer::{Codec, Topic};
 use crate::stage::{Brokers, Sign, Stage};
@@ -142,7 +140,9 @@ fn block(
     client: &str,
 ) -> Result<(ConsumerHandle, mpsc::Receiver<()>), Ending> {
     let (tell, blocks) = mpsc::channel();
-    let consumer = builder(group, client)?.build()?;
+    let builder = member::builder(Group { client, ..group })?.topics([group.topic.name]);
+    let builder = builder.drain_timeout(DRAIN).session_timeout(SESSION).heartbeat_interval(BEAT);
+    let consumer = builder.build()?;
     let handle = consumer.handle();
     std::thread::spawn(move || {
         let mut builder = match flavour {
@@ -163,23 +163,6 @@ fn block(
         runtime.shutdown_background();
     });
     Ok((handle, blocks))
-}
-
-fn builder(group: Group<'_>, client: &str) -> Result<ConsumerBuilder, Ending> {
-    let builder = Consumer::builder()
-        .bootstrap_servers(group.topic.bootstrap)
-        .client_id(client)
-        .group_id(group.name)
-        .topics([group.topic.name])
-        .auto_offset_reset(OffsetReset::Earliest)
-        .order(Order::Unordered)
-        .drain_timeout(DRAIN)
-        .session_timeout(SESSION)
-        .heartbeat_interval(BEAT);
-    Ok(match group.how {
-        "consumer" => builder.group_protocol(GroupProtocol::Consumer),
-        name => builder.assignors(crate::member::assignor(name)?),
-    })
 }
 
 /// On our own broker it is seen when each sign of life came. A machine that is busy may hold up a
