@@ -23,12 +23,15 @@ use crate::cluster::Cluster;
 use crate::code::ErrorCode;
 use crate::connection::Call;
 use crate::topic::{LISTS, OTHER_CONFIGS, TOPIC_CONFIGS, Topic, TopicRef, default_config};
+use crate::versions::Release;
 
 pub(super) const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 /// A group by KIP-848; what it has can be looked at only.
 const GROUP: i8 = 32;
 const GROUP_SESSION: &str = "consumer.session.timeout.ms";
+/// The same for groups that have no setting of their own, as a node has it since Kafka 4.
+const BROKER_SESSION: &str = "group.consumer.session.timeout.ms";
 /// Where a value comes from: set for the topic, or Kafka's default.
 const SET_FOR_TOPIC: i8 = 1;
 const DEFAULT: i8 = 5;
@@ -96,17 +99,25 @@ fn rows(
                 let why = format!("there is no node {:?}", asked.resource_name.as_str());
                 return Err(Refusal::new(ErrorCode::INVALID_REQUEST, why));
             }
-            let known = BROKER_CONFIGS.iter().filter(|(name, _)| wanted(name));
-            Ok(known.map(|(name, value)| row(call, (name, value), DEFAULT)).collect())
+            let session = session(cluster);
+            let is_known = Release::V4_4 <= cluster.options.release;
+            let groups = is_known.then_some((BROKER_SESSION, session.as_str()));
+            let known = BROKER_CONFIGS.into_iter().chain(groups).filter(|(name, _)| wanted(name));
+            Ok(known.map(|it| row(call, it, DEFAULT)).collect())
         }
         GROUP => {
-            let session = cluster.options.consumer_groups.session.as_millis().to_string();
+            let session = session(cluster);
             let own = [(GROUP_SESSION, session.as_str())];
             let known = own.iter().filter(|(name, _)| wanted(name));
             Ok(known.map(|(name, value)| row(call, (name, value), DEFAULT)).collect())
         }
         other => Err(no_such_resource(other)),
     }
+}
+
+/// After how much silence a member by KIP-848 is dead, in milliseconds.
+fn session(cluster: &Cluster) -> String {
+    cluster.options.consumer_groups.session.as_millis().to_string()
 }
 
 fn topic<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Topic, Refusal> {

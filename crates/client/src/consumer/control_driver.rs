@@ -2,6 +2,7 @@
 //! users. Decides nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use forebay_core::backoff;
 use forebay_core::cluster::Destination;
@@ -35,6 +36,8 @@ pub(super) struct Driver {
     config: ConsumerConfig,
     clock: Clock,
     validity: Validity,
+    /// How long a session is, as far as we know: by KIP-848 the cluster says it.
+    session: Duration,
     /// What every heartbeat by KIP-848 says.
     constant: group::Constant,
     orders: link::Sender<Order>,
@@ -73,6 +76,7 @@ impl Driver {
                 rack: config.client_rack.clone(),
                 assignor: config.group_remote_assignor.clone(),
             },
+            session: config.session_timeout,
             config,
             clock,
             validity,
@@ -163,6 +167,7 @@ impl Driver {
             Input::Stored(answer) => self.machine.handle_commit_answer(now, answer),
             Input::Session(timeout) => {
                 tracing::debug!(target: "forebay::group", ?timeout, "a session, as the cluster says");
+                self.session = timeout;
                 self.machine.handle_session(now, timeout);
             }
             Input::Member(sent, stamp, answer) => {
@@ -380,7 +385,7 @@ impl Driver {
 
     /// A lost beat has to be noticed while there is time for another.
     fn beat_patience(&self) -> Patience {
-        let third = (self.config.session_timeout / 3).min(self.config.client.request_timeout);
+        let third = (self.session / 3).min(self.config.client.request_timeout);
         Patience { leave: third, answer: third }
     }
 }

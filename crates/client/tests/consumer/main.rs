@@ -23,6 +23,7 @@ mod failure;
 mod flow;
 mod group;
 mod group_rights;
+mod group_session;
 mod group_trouble;
 mod legacy;
 mod nearer;

@@ -34,7 +34,7 @@ const LEAVING: (i32, i32) = (-1, -2);
 /// After a refusal for a topic that we may not know of: the cluster says meanwhile which it is.
 const DENIED_PAUSE: Duration = Duration::from_secs(5);
 /// How often everything is said, whatever changed: then the coordinator says our part of the plan
-/// again, so that it and we cannot differ for longer.
+/// again, so that it and we cannot differ for longer. How long a session is, is asked as often.
 const WHOLE_EVERY: Duration = Duration::from_secs(60);
 /// No coordinator's word makes us beat more often.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
@@ -67,6 +67,9 @@ pub struct Modern {
     awaiting: Option<Stamp>,
     /// When everything is to be said again.
     whole_at: Instant,
+    /// When to ask again how long a session is: the answer may have been lost, and the setting of a
+    /// group may change while it lives.
+    ask_session_at: Instant,
     /// When the last heartbeat that was answered left, by the clock that counts suspension.
     beaten_at: Option<Instant>,
     /// What the coordinator was told last; `None`: tell it everything.
@@ -108,6 +111,7 @@ impl Modern {
             due: Instant::default(),
             awaiting: None,
             whole_at: Instant::default(),
+            ask_session_at: Instant::default(),
             beaten_at: None,
             told: None,
             telling: Default::default(),
@@ -287,7 +291,8 @@ impl Modern {
 
     fn believe(&mut self, now: Instant, sent: Instant, beaten: Beaten) {
         self.backoff.succeed();
-        if self.epoch == JOINING {
+        if self.epoch == JOINING || self.ask_session_at <= now {
+            self.ask_session_at = now.after(WHOLE_EVERY);
             self.outputs.push_back(Output::AskSession);
         }
         self.told = Some(std::mem::take(&mut self.telling));
