@@ -8,6 +8,9 @@ use regex_lite::Regex;
 
 use crate::config::ConfigError;
 
+/// Kafka's own topics, which no pattern means.
+const KAFKAS_OWN: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
 /// Patterns of topics: those that any of the first match, and none of the others.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Patterns {
@@ -43,8 +46,9 @@ impl Patterns {
         Ok(())
     }
 
+    /// Whether they let nothing in.
     pub(super) const fn is_empty(&self) -> bool {
-        self.allowed.is_empty() && self.blocked.is_empty()
+        self.allowed.is_empty()
     }
 
     /// With these topics too, whatever the patterns say.
@@ -62,7 +66,10 @@ impl Matches for Patterns {
     }
 
     fn followed(&self) -> Option<Followed> {
-        let is_pure = self.blocked.is_empty() && !self.given.is_empty();
+        // A coordinator takes patterns by the letter, and there is no way to tell it what to leave
+        // out: neither what is blocked nor Kafka's own topics.
+        let takes_own = KAFKAS_OWN.iter().any(|topic| self.wants(topic));
+        let is_pure = self.blocked.is_empty() && !self.given.is_empty() && !takes_own;
         let named = || self.named.iter().cloned().collect();
         is_pure.then(|| Followed { regex: self.given.join("|").into(), named: named() })
     }
@@ -94,6 +101,15 @@ mod tests {
         assert_eq!(followed.named, ["t".into()].into());
         patterns.add(Side::Blocked, ".*-test").unwrap();
         assert_eq!(patterns.followed(), None, "there is no way to say not");
+    }
+
+    #[test]
+    fn a_pattern_that_kafkas_own_topics_match_is_not_the_coordinators_to_follow() {
+        for pattern in [".*", "__.*", ".*offsets"] {
+            let mut patterns = Patterns::default();
+            patterns.add(Side::Allowed, pattern).unwrap();
+            assert_eq!(patterns.followed(), None, "{pattern}");
+        }
     }
 
     #[test]
