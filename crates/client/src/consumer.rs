@@ -301,18 +301,11 @@ impl Settings {
             return Assigned::Fixed(self.assignment.clone());
         }
         let (config, client) = (&self.config, &self.config.client);
-        let protocol = match (config.group_protocol, &self.assignors) {
-            (GroupProtocol::Classic, _) | (GroupProtocol::Auto, Some(_)) => {
-                member::Protocol::Classic
-            }
-            (GroupProtocol::Auto, None) => member::Protocol::Auto,
-            (GroupProtocol::Consumer, _) => member::Protocol::Consumer,
-        };
         let usual = || -> Vec<Arc<dyn Assignor>> {
             vec![Arc::new(assignor::Range), Arc::new(assignor::CooperativeSticky)]
         };
         Assigned::Group(Box::new(member::Config {
-            protocol,
+            protocol: self.protocol(),
             remote_assignor: config.group_remote_assignor.clone(),
             wish: self.subscription.wish(),
             session_timeout: config.session_timeout,
@@ -323,6 +316,17 @@ impl Settings {
             assignors: self.assignors.clone().unwrap_or_else(usual),
             retry: backoff::Config { first: client.retry_backoff, max: client.retry_backoff_max },
         }))
+    }
+
+    /// Who makes the plan, as far as settings say it.
+    const fn protocol(&self) -> member::Protocol {
+        match (self.config.group_protocol, &self.assignors) {
+            (GroupProtocol::Classic, _) | (GroupProtocol::Auto, Some(_)) => {
+                member::Protocol::Classic
+            }
+            (GroupProtocol::Auto, None) => member::Protocol::Auto,
+            (GroupProtocol::Consumer, _) => member::Protocol::Consumer,
+        }
     }
 
     /// As many workers as the runtime has threads, unless a number was set.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_core::ownership::assignor::{Assignor, CooperativeSticky, Range, RoundRobin, Sticky};
+use forebay_core::ownership::member::Protocol;
 use forebay_core::work::Order;
 use forebay_protocol::types::{TopicName, TopicPartition};
 
@@ -123,7 +124,8 @@ impl ConsumerBuilder {
     }
 
     /// `group.protocol`: who makes the plan of who gets which partitions. Default: the coordinator
-    /// where it can and no assignor was chosen.
+    /// where it can and no assignor was chosen. With [`GroupProtocol::Consumer`] there can be no
+    /// [`assignors`](Self::assignors).
     pub const fn group_protocol(mut self, protocol: GroupProtocol) -> Self {
         self.settings.config.group_protocol = protocol;
         self
@@ -195,7 +197,8 @@ impl ConsumerBuilder {
         self
     }
 
-    /// How long a shutdown waits for running records. Default 20 s.
+    /// How long running records are awaited before the last commit, when a partition is given up and
+    /// at a shutdown. Less than [`rebalance_timeout`](Self::rebalance_timeout). Default 20 s.
     pub const fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.settings.config.drain_timeout = timeout;
         self
@@ -339,7 +342,26 @@ impl Settings {
                 let key = "partition.assignment.strategy";
                 Err(ConfigError::new(key, "", "at least one assignor"))
             }
-            (true, false) => Ok(()),
+            (true, false) => self.check_plan(),
+        }
+    }
+
+    /// Whoever makes the plan, what was said of the other way would count for nothing.
+    fn check_plan(&self) -> Result<(), ConfigError> {
+        let remote = self.config.group_remote_assignor.as_deref();
+        match (self.protocol(), &self.assignors, remote) {
+            (Protocol::Consumer, Some(assignors), _) => {
+                let names: Vec<_> = assignors.iter().map(|it| it.name()).collect();
+                let expected = "none with group.protocol=consumer, where the coordinator makes the \
+                                plan: group.remote.assignor tells it how";
+                Err(ConfigError::new("partition.assignment.strategy", names.join(","), expected))
+            }
+            (Protocol::Classic, _, Some(name)) => {
+                let expected = "none where members make the plan: leave it out, or \
+                                group.protocol=classic and partition.assignment.strategy";
+                Err(ConfigError::new("group.remote.assignor", name, expected))
+            }
+            _ => Ok(()),
         }
     }
 }

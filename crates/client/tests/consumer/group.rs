@@ -92,6 +92,9 @@ async fn joins_and_leaves_lose_and_repeat_nothing(
     close(&first.handle).await;
     close(&third.handle).await;
     assert_eq!((all.count(), all.repeated()), (6 * 33 * 20, 0), "{name}");
+    let join = |seen: &forebay_broker::Seen| seen.api == ApiKey::JoinGroup;
+    let are_classic = world.broker.with(|cluster| cluster.requests().any(|seen| join(&seen)));
+    assert_eq!(are_classic, name != "consumer", "{name}: who has an assignor makes the plan");
 }
 
 #[tokio::test(start_paused = true)]
@@ -398,17 +401,17 @@ async fn a_handler_sees_that_its_partition_drains_and_then_that_it_is_lost() {
 #[tokio::test(start_paused = true)]
 async fn each_owner_of_a_partition_has_a_larger_token_than_the_one_before() {
     for (protocol, assignor) in [
-        (GroupProtocol::Classic, &Range as &dyn Assignor),
-        (GroupProtocol::Classic, &CooperativeSticky),
-        (GroupProtocol::Consumer, &Range),
+        (GroupProtocol::Classic, Some(all_of(Range))),
+        (GroupProtocol::Classic, Some(all_of(CooperativeSticky))),
+        (GroupProtocol::Consumer, None),
     ] {
         let world = World::new(4);
         let tokens: Arc<Mutex<Vec<(i32, usize, u32)>>> = Arc::default();
         let join = |member: usize| {
             let builder = world.member().group_protocol(protocol);
-            let builder = match assignor.name() {
-                "range" => builder.assignors(all_of(Range)),
-                _ => builder.assignors(all_of(CooperativeSticky)),
+            let builder = match assignor.clone() {
+                Some(assignor) => builder.assignors(assignor),
+                None => builder,
             };
             let consumer = builder.build().unwrap();
             let (handle, tokens) = (consumer.handle(), Arc::clone(&tokens));

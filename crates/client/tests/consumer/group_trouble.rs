@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay::assignor::Assignor;
-use forebay::{ConsumerBuilder, GroupProtocol};
+use forebay::assignor::{Assignor, Range};
+use forebay::{ConsumerBuilder, ConsumerConfig, GroupProtocol};
 use forebay_broker::{
     ApiKey, BatchBuilder, BrokerId, Effect, ErrorCode, Fault, Release, TopicPartition,
 };
@@ -308,6 +308,19 @@ fn what_cannot_be_shared_is_refused_by_name() {
     assert!(refused(hasty.heartbeat_interval(millis(2_001))).starts_with("heartbeat.interval.ms"));
     let patient = builder().topics(["t"]).drain_timeout(Duration::from_secs(300));
     assert!(refused(patient).starts_with("drain timeout"));
+    let except = builder().pattern_except("t");
+    assert!(refused(except).starts_with("topics"), "nothing is left of nothing");
+    let mine: [Arc<dyn Assignor>; 1] = [Arc::new(Range)];
+    let twice = builder().topics(["t"]).group_protocol(GroupProtocol::Consumer).assignors(mine);
+    assert!(refused(twice).starts_with(r#"partition.assignment.strategy is "range""#));
+    let remote = ConsumerConfig {
+        group_id: Some("g".into()),
+        group_remote_assignor: Some("uniform".into()),
+        group_protocol: GroupProtocol::Classic,
+        ..ConsumerConfig::default()
+    };
+    let remote = forebay::Consumer::builder().config(remote).topics(["t"]);
+    assert!(refused(remote).starts_with("group.remote.assignor"));
 }
 
 fn create_with_a_record(world: &World, name: &str) {
