@@ -388,7 +388,7 @@ fn group_instance_id(draft: &mut Draft, text: &str) -> Result<Option<&'static st
 
 fn client_rack(draft: &mut Draft, text: &str) -> Result<Option<&'static str>, Expected> {
     draft.consumer.client_rack = Some(text.into());
-    Ok(Some("assignors look at it; records are read from and written to leaders"))
+    Ok(None)
 }
 
 fn max_poll_interval(draft: &mut Draft, text: &str) -> Result<Option<&'static str>, Expected> {
