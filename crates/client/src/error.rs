@@ -57,7 +57,7 @@ pub enum Error {
         code: i16,
         /// Kafka's name of it.
         name: &'static str,
-        /// The broker's own words, when it sent any.
+        /// The broker's own words, when it sent any, or what can be done.
         message: Option<Arc<str>>,
     },
     /// No broker knows the topic.

@@ -17,7 +17,7 @@ pub(super) fn summary(outcome: Outcome, group: &Arc<str>) -> Summary {
     let cause = outcome.cause.and_then(|cause| match cause {
         Cause::NothingLeft => partitions.iter().find_map(|it| it.error.clone()),
         Cause::Commit { code } => Some(commit_error(group, code)),
-        Cause::Group { code } => Some(Error::broker("JoinGroup", Arc::clone(group), code)),
+        Cause::Group { code } => Some(group_error(group, code)),
         Cause::ShardLost => Some(Error::Closed),
     });
     Summary { partitions, unfinished: outcome.unfinished, cause }
@@ -27,6 +27,35 @@ fn partition((tp, ending): (TopicPartition, Ending)) -> PartitionSummary {
     let error = ending.trouble.map(|why| trouble(&tp, why));
     let Ending { frontier, committed, is_drained, is_committed, .. } = ending;
     PartitionSummary { tp, frontier, committed, is_drained, is_committed, error }
+}
+
+/// Why we cannot be a member of the group, and what to do.
+fn group_error(group: &Arc<str>, code: i16) -> Error {
+    let error = Error::broker("the membership", Arc::clone(group), code);
+    let advice = match ErrorCode(code) {
+        ErrorCode::GROUP_AUTHORIZATION_FAILED => "an ACL has to allow Read on the group",
+        ErrorCode::FENCED_INSTANCE_ID | ErrorCode::UNRELEASED_INSTANCE_ID => {
+            "another member has this group.instance.id; give each a name of its own"
+        }
+        ErrorCode::INCONSISTENT_GROUP_PROTOCOL => {
+            "its members name no assignor of ours, or are no consumers; set \
+             partition.assignment.strategy, or take another group.id"
+        }
+        ErrorCode::GROUP_ID_NOT_FOUND => {
+            "its members make the plan themselves; take group.protocol=auto or classic"
+        }
+        ErrorCode::UNSUPPORTED_VERSION => {
+            "the brokers are too old for what is set: group.protocol=consumer needs 4.0, \
+             group.instance.id 2.3"
+        }
+        ErrorCode::UNSUPPORTED_ASSIGNOR => "the coordinator has no such group.remote.assignor",
+        ErrorCode::INVALID_SESSION_TIMEOUT => {
+            "session.timeout.ms is outside of what the brokers allow"
+        }
+        ErrorCode::GROUP_MAX_SIZE_REACHED => "the group has as many members as brokers allow",
+        _ => return error,
+    };
+    error.with_message(Some(advice.into()))
 }
 
 /// A commit that no member of the group may make, or that may not be made at all.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use forebay::{GroupProtocol, OwnershipEvent};
+use forebay::{ConsumerBuilder, GroupProtocol, GroupTrouble, OwnershipEvent};
 use forebay_broker::{ApiKey, Effect, ErrorCode, Fault, Options};
 
 use crate::group::{millis, start};
@@ -60,4 +60,50 @@ async fn how_long_a_session_is_says_the_group_else_a_broker_and_where_neither_di
         until(|| stopped < member.seen.count()).await;
         close(&member.handle).await;
     }
+}
+
+/// A static member by KIP-848.
+fn named(world: &World, cable: &Cable) -> ConsumerBuilder {
+    let builder = world.member_on(cable).group_protocol(GroupProtocol::Consumer);
+    builder.session_timeout(SESSION).heartbeat_interval(millis(1_000)).group_instance_id("a")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_static_member_that_died_comes_back_as_soon_as_its_session_is_over() {
+    let world = world();
+    let (all, cable) = (Seen::default(), Cable::default());
+    let first = start(named(&world, &cable), Duration::ZERO, &all);
+    world.fill(0, 1, 5);
+    world.all_committed(1).await;
+    cable.pull();
+    first.run.abort();
+    let second = start(named(&world, &Cable::default()), Duration::ZERO, &all);
+    world.fill(0, 1, 5);
+    let begun = tokio::time::Instant::now();
+    world.all_committed(1).await;
+    assert!(begun.elapsed() < SESSION + Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert_eq!(all.count(), 10);
+    close(&second.handle).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_static_members_with_one_name_the_second_waits_a_session_and_ends_saying_why() {
+    let world = world();
+    let all = Seen::default();
+    let first = start(named(&world, &Cable::default()), Duration::ZERO, &all);
+    world.fill(0, 1, 5);
+    world.all_committed(1).await;
+    let heard: Arc<Mutex<Vec<OwnershipEvent>>> = Arc::default();
+    let keep = Arc::clone(&heard);
+    let second = named(&world, &Cable::default());
+    let second = second.on_ownership(move |event| keep.lock().unwrap().push(event.clone()));
+    let ended = start(second, Duration::ZERO, &all).run.await.unwrap().unwrap_err();
+    assert_eq!(ended.broker_error(), Some(ErrorCode::UNRELEASED_INSTANCE_ID.0), "{ended}");
+    assert!(ended.to_string().contains("give each a name of its own"), "{ended}");
+    let told = OwnershipEvent::Trouble(GroupTrouble::InstanceInUse { instance: "a".into() });
+    assert_eq!(*heard.lock().unwrap(), [told]);
+    world.fill(0, 1, 5);
+    world.all_committed(1).await;
+    assert_eq!((all.count(), all.repeated()), (10, 0));
+    close(&first.handle).await;
 }

@@ -356,6 +356,16 @@ pub enum Trouble {
         /// Who we are.
         known: Arc<str>,
     },
+    /// Another member has our `group.instance.id` (KIP-848): ourselves before a crash, or somebody
+    /// else. We join as soon as its session is over; if it does not end, the membership does.
+    #[error(
+        "another member has group.instance.id {instance}; we wait for the end of its session: if it \
+         lives on, give each member a name of its own"
+    )]
+    InstanceInUse {
+        /// `group.instance.id`.
+        instance: Arc<str>,
+    },
     /// We are to lead a group that does not have us.
     #[error("the coordinator made us lead a group without us; we join again")]
     NotAmongMembers,

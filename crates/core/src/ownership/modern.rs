@@ -70,6 +70,8 @@ pub struct Modern {
     /// When to ask again how long a session is: the answer may have been lost, and the setting of a
     /// group may change while it lives.
     ask_session_at: Instant,
+    /// Until when we wait for whoever has our `group.instance.id`.
+    instance_by: Option<Instant>,
     /// When the last heartbeat that was answered left, by the clock that counts suspension.
     beaten_at: Option<Instant>,
     /// What the coordinator was told last; `None`: tell it everything.
@@ -112,6 +114,7 @@ impl Modern {
             awaiting: None,
             whole_at: Instant::default(),
             ask_session_at: Instant::default(),
+            instance_by: None,
             beaten_at: None,
             told: None,
             telling: Default::default(),
@@ -296,6 +299,7 @@ impl Modern {
             self.outputs.push_back(Output::AskSession);
         }
         self.told = Some(std::mem::take(&mut self.telling));
+        self.instance_by = None;
         self.epoch = beaten.epoch;
         if !beaten.interval.is_zero() {
             // Who beats too rarely would be dead before the next beat.
@@ -368,9 +372,13 @@ impl Modern {
                 self.state = State::Over;
                 self.outputs.push_back(Output::FallBack);
             }
-            code::UNKNOWN_MEMBER_ID | code::FENCED_MEMBER_EPOCH | code::GROUP_ID_NOT_FOUND => {
-                self.lose(now, code);
-            }
+            // Who joins makes the group, unless there is one of the other kind.
+            code::GROUP_ID_NOT_FOUND if self.epoch == JOINING => self.fail(code),
+            code::UNKNOWN_MEMBER_ID
+            | code::FENCED_MEMBER_EPOCH
+            | code::ILLEGAL_GENERATION
+            | code::GROUP_ID_NOT_FOUND => self.lose(now, code),
+            code::UNRELEASED_INSTANCE_ID if self.waits_for_instance(now) => self.again(now),
             code::FENCED_INSTANCE_ID
             | code::UNRELEASED_INSTANCE_ID
             | code::UNSUPPORTED_ASSIGNOR
@@ -396,6 +404,18 @@ impl Modern {
             }
             _ => self.again(now),
         }
+    }
+
+    /// Whether another member has our `group.instance.id` that may be ourselves before a crash: then
+    /// its session ends soon.
+    fn waits_for_instance(&mut self, now: Instant) -> bool {
+        let Some(instance) = &self.config.instance else { return false };
+        if self.instance_by.is_none() {
+            let instance = Arc::clone(instance);
+            self.outputs.push_back(Output::Trouble(Trouble::InstanceInUse { instance }));
+        }
+        let session_ends = now.after(self.config.session_timeout).after(FIRST_INTERVAL);
+        now < *self.instance_by.get_or_insert(session_ends)
     }
 
     /// It went wrong for a reason that passes; what the coordinator knows is not known any more.

@@ -42,6 +42,10 @@ impl Talk {
     }
 
     fn start_with(protocol: Protocol, wish: Wish) -> Self {
+        Self::start_as(None, protocol, wish)
+    }
+
+    fn start_as(instance: Option<&str>, protocol: Protocol, wish: Wish) -> Self {
         let config = Config {
             protocol,
             remote_assignor: None,
@@ -49,7 +53,7 @@ impl Talk {
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
             rebalance_timeout: Duration::from_secs(300),
-            instance: None,
+            instance: instance.map(Into::into),
             rack: None,
             assignors: Vec::new(),
             retry: backoff::Config {
@@ -194,9 +198,64 @@ fn a_coordinator_that_makes_no_plans_is_fallen_back_from_unless_it_was_demanded(
         talk.refused(code);
         assert_eq!(talk.said, [Output::FallBack]);
     }
-    let mut talk = Talk::start(Protocol::Consumer);
-    talk.refused(code::UNSUPPORTED_VERSION);
-    assert_eq!(talk.said, [Output::Fatal { code: code::UNSUPPORTED_VERSION }]);
+    for code in [code::UNSUPPORTED_VERSION, code::GROUP_ID_NOT_FOUND] {
+        let mut talk = Talk::start(Protocol::Consumer);
+        talk.refused(code);
+        assert_eq!(talk.said, [Output::Fatal { code }]);
+    }
+}
+
+#[test]
+fn whoever_says_that_we_are_no_member_takes_everything_at_once() {
+    for code in [
+        code::UNKNOWN_MEMBER_ID,
+        code::FENCED_MEMBER_EPOCH,
+        code::ILLEGAL_GENERATION,
+        code::GROUP_ID_NOT_FOUND,
+    ] {
+        let mut talk = Talk::settled();
+        talk.sleep(5_000);
+        talk.refused(code);
+        assert_eq!(talk.said, [Output::Lost { code }]);
+        assert_eq!(talk.member.identity(), None);
+        talk.sleep(1_000);
+        let (_, beat) = talk.asked.clone().unwrap();
+        assert_eq!((beat.identity.generation, beat.owned), (0, Some(Vec::new())), "joins again");
+    }
+}
+
+#[test]
+fn errors_that_waiting_does_not_cure_end_the_membership() {
+    for code in [
+        code::FENCED_INSTANCE_ID,
+        code::UNRELEASED_INSTANCE_ID,
+        code::UNSUPPORTED_ASSIGNOR,
+        code::GROUP_AUTHORIZATION_FAILED,
+        code::INVALID_GROUP_ID,
+        code::INVALID_REQUEST,
+        code::GROUP_MAX_SIZE_REACHED,
+        code::UNSUPPORTED_VERSION,
+    ] {
+        let mut talk = Talk::settled();
+        talk.sleep(5_000);
+        talk.refused(code);
+        assert_eq!(talk.said, [Output::Lost { code }, Output::Fatal { code }]);
+        talk.sleep(60_000);
+        assert!(talk.asked.is_none() && talk.member.poll_timeout().is_none());
+    }
+}
+
+#[test]
+fn a_name_that_another_member_has_is_waited_for_until_its_session_must_be_over() {
+    let code = code::UNRELEASED_INSTANCE_ID;
+    let mut talk = Talk::start_as(Some("a"), Protocol::Consumer, Wish::Topics(["t".into()].into()));
+    while talk.asked.is_some() {
+        talk.refused(code);
+        talk.sleep(1_200);
+    }
+    let told = Output::Trouble(Trouble::InstanceInUse { instance: "a".into() });
+    assert_eq!(talk.said, [told, Output::Fatal { code }], "told once, and given up");
+    assert!((at(49_000)..at(53_000)).contains(&talk.now), "after a session: {:?}", talk.now);
 }
 
 #[test]
