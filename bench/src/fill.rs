@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::Args;
@@ -22,6 +23,10 @@ use crate::error::Error;
 const CREATE_TOPICS: i16 = 5;
 const PRODUCE: i16 = 8;
 const TOPIC_ALREADY_EXISTS: i16 = 36;
+/// UNKNOWN_TOPIC_OR_PARTITION and NOT_LEADER_OR_FOLLOWER: what a new partition says at first.
+const NOT_LED_YET: [i16; 2] = [3, 6];
+const LED_WITHIN: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(100);
 /// Milliseconds until the broker gives up.
 const TIMEOUT: i32 = 30_000;
 
@@ -115,12 +120,34 @@ impl Broker {
         }
     }
 
-    /// Appends the same batch to every partition.
+    /// Appends the same batch to every partition; to those of a new topic as soon as they are led.
     fn produce(&mut self, cell: &Cell, batch: &Bytes) -> Result<(), Error> {
-        let partition = |index| PartitionProduceData { index, records: Some(batch.clone()) };
+        let mut partitions: Vec<i32> = (0..cell.partitions).collect();
+        let deadline = Instant::now() + LED_WITHIN;
+        loop {
+            let refused = self.append(cell, batch, &partitions)?;
+            let Some((_, code)) = refused.first() else { return Ok(()) };
+            let passes = NOT_LED_YET.contains(code) && Instant::now() < deadline;
+            if !passes {
+                return Err(Error::Refused { what: "Produce", code: *code });
+            }
+            partitions = refused.into_iter().map(|(partition, _)| partition).collect();
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Appends once; the partitions that refused, with their error codes.
+    fn append(
+        &mut self,
+        cell: &Cell,
+        batch: &Bytes,
+        partitions: &[i32],
+    ) -> Result<Vec<(i32, i16)>, Error> {
+        let data =
+            |index: &i32| PartitionProduceData { index: *index, records: Some(batch.clone()) };
         let topic = TopicProduceData {
             name: cell.name.into(),
-            partition_data: (0..cell.partitions).map(partition).collect(),
+            partition_data: partitions.iter().map(data).collect(),
             ..Default::default()
         };
         let asked = ProduceRequest {
@@ -130,10 +157,7 @@ impl Broker {
             ..Default::default()
         };
         let answer = self.ask(PRODUCE, &asked)?;
-        let partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
-        match partitions.map(|partition| partition.error_code).find(|code| *code != 0) {
-            None => Ok(()),
-            Some(code) => Err(Error::Refused { what: "Produce", code }),
-        }
+        let said = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+        Ok(said.filter(|it| it.error_code != 0).map(|it| (it.index, it.error_code)).collect())
     }
 }
