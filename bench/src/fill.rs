@@ -23,7 +23,7 @@ use crate::error::Error;
 const CREATE_TOPICS: i16 = 5;
 const PRODUCE: i16 = 8;
 const TOPIC_ALREADY_EXISTS: i16 = 36;
-/// UNKNOWN_TOPIC_OR_PARTITION and NOT_LEADER_OR_FOLLOWER: what a new partition says at first.
+/// `UNKNOWN_TOPIC_OR_PARTITION` and `NOT_LEADER_OR_FOLLOWER`: what a new partition says at first.
 const NOT_LED_YET: [i16; 2] = [3, 6];
 const LED_WITHIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(100);

@@ -7,6 +7,7 @@ pub mod holdings;
 pub mod member;
 pub mod membership;
 pub mod modern;
+mod pace;
 mod partition;
 
 pub use partition::Ownership;

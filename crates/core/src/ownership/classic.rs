@@ -23,6 +23,7 @@ use forebay_protocol::types::{TopicName, TopicPartition};
 
 use super::assignor::Rebalance;
 use super::member::{Answer, Config, Identity, Joined, Output, Request, Stamp, Synced};
+use super::pace::Pace;
 use crate::backoff::Backoff;
 use crate::cluster::metadata::Metadata;
 use crate::rng::Rng;
@@ -54,6 +55,9 @@ pub(super) mod code {
     pub(crate) const INVALID_REGULAR_EXPRESSION: i16 = 128;
 }
 
+/// After a plan by which others give something up: what they drained for a while is ours after the
+/// same while again.
+const PACE: Pace = Pace::new(Duration::from_millis(50), 1);
 /// How long brokers must call a topic unknown before it counts as deleted: one that has just
 /// started knows little.
 const GONE_AFTER: Duration = Duration::from_secs(5);
@@ -117,6 +121,7 @@ pub struct Classic {
     /// What the plan that we made was made from: when it changes, a new one is due.
     plan_of: Option<BTreeMap<TopicName, i32>>,
     pulse: Pulse,
+    pace: Pace,
     stamps: u64,
     outputs: VecDeque<Output>,
 }
@@ -143,6 +148,7 @@ impl Classic {
             ask_again: None,
             plan_of: None,
             pulse: Pulse::default(),
+            pace: PACE,
             stamps: 0,
             outputs: VecDeque::new(),
         }
@@ -304,11 +310,15 @@ impl Classic {
 
     /// Sends a heartbeat, unless one is on its way.
     fn beat(&mut self, now: Instant) {
-        self.pulse.due = Some(now.after(self.config.heartbeat_interval));
+        self.beat_later(now);
         if self.pulse.awaiting.is_none() {
             let request = Request::Heartbeat(self.who());
             self.pulse.awaiting = Some(self.ask(request));
         }
+    }
+
+    fn beat_later(&mut self, now: Instant) {
+        self.pulse.due = Some(now.after(self.pace.wait(now, self.config.heartbeat_interval)));
     }
 
     fn handle_beat(&mut self, now: Instant, sent: Instant, answer: Answer) {
@@ -438,6 +448,10 @@ impl Classic {
             self.release(revoked);
         } else if self.is_outdated(now) {
             self.rejoin(now);
+        } else if rebalance == Rebalance::Cooperative {
+            // Who gives something up joins once more, and only a beat tells us to do so too.
+            self.pace.changed(now);
+            self.beat_later(now);
         }
     }
 }

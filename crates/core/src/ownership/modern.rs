@@ -22,6 +22,7 @@ use super::classic::code;
 use super::member::{
     Answer, Beat, Beaten, Config, Followed, Identity, Output, Protocol, Request, Stamp, Trouble,
 };
+use super::pace::Pace;
 use crate::backoff::Backoff;
 use crate::cluster::metadata::Metadata;
 use crate::rng::Rng;
@@ -38,6 +39,9 @@ const DENIED_PAUSE: Duration = Duration::from_secs(5);
 const WHOLE_EVERY: Duration = Duration::from_secs(60);
 /// No coordinator's word makes us beat more often.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
+/// After we joined or got something, more may be given up for us as the others hear of it, one by
+/// one in the interval that comes, and drain.
+const PACE: Pace = Pace::new(Duration::from_millis(500), 4);
 /// Until the coordinator has said how often to beat.
 const FIRST_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -62,6 +66,7 @@ pub struct Modern {
     member: Arc<str>,
     epoch: i32,
     interval: Duration,
+    pace: Pace,
     /// When the next heartbeat leaves, once the cluster is known.
     due: Instant,
     awaiting: Option<Stamp>,
@@ -110,6 +115,7 @@ impl Modern {
             state: State::Member,
             epoch: JOINING,
             interval: FIRST_INTERVAL,
+            pace: PACE,
             due: Instant::default(),
             awaiting: None,
             whole_at: Instant::default(),
@@ -263,7 +269,7 @@ impl Modern {
         let beat = Beat { identity, topics: new_topics, regex, owned: new_owned, rest };
         self.telling = (topics, self.owned.clone());
         self.told = told;
-        self.due = now.after(self.interval);
+        self.due = now.after(self.pace.wait(now, self.interval));
         self.awaiting = Some(self.ask(Request::Beat(Box::new(beat))));
     }
 
@@ -294,6 +300,9 @@ impl Modern {
 
     fn believe(&mut self, now: Instant, sent: Instant, beaten: Beaten) {
         self.backoff.succeed();
+        if self.epoch == JOINING {
+            self.pace.changed(now);
+        }
         if self.epoch == JOINING || self.ask_session_at <= now {
             self.ask_session_at = now.after(WHOLE_EVERY);
             self.outputs.push_back(Output::AskSession);
@@ -306,7 +315,7 @@ impl Modern {
             let longest = (self.config.session_timeout / 2).max(SHORTEST_INTERVAL);
             self.interval = beaten.interval.clamp(SHORTEST_INTERVAL, longest);
         }
-        self.due = now.after(self.interval);
+        self.due = now.after(self.pace.wait(now, self.interval));
         self.beaten_at = Some(sent);
         self.outputs.push_back(Output::ValidUntil(sent.after(self.config.session_timeout)));
         if let Some(target) = beaten.assignment {
@@ -356,6 +365,7 @@ impl Modern {
         if !gained.is_empty() {
             self.owned.extend(gained.iter().cloned());
             self.outputs.push_back(Output::Gained(gained));
+            self.pace.changed(now);
             self.due = now;
         }
         if !revoked.is_empty() {

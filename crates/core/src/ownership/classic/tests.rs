@@ -197,6 +197,27 @@ fn a_cooperative_member_joins_with_what_it_has_and_gives_up_what_goes() {
 }
 
 #[test]
+fn after_a_plan_a_cooperative_member_beats_soon_to_hear_that_others_join_once_more() {
+    let mut talk = Talk::stable(CooperativeSticky, &[0]);
+    talk.sleep(50);
+    talk.answer(Answer::Beat(OK));
+    talk.sleep(49);
+    assert!(talk.asked.is_none(), "{:?}", talk.asked);
+    talk.sleep(1);
+    talk.answer(Answer::Beat(code::REBALANCE_IN_PROGRESS));
+    assert!(talk.joins());
+}
+
+#[test]
+fn after_a_plan_an_eager_member_beats_as_it_always_does() {
+    let mut talk = Talk::stable(Range, &[0]);
+    talk.sleep(2_999);
+    assert!(talk.asked.is_none(), "{:?}", talk.asked);
+    talk.sleep(1);
+    assert!(matches!(talk.asked, Some((_, Request::Heartbeat(_)))), "{:?}", talk.asked);
+}
+
+#[test]
 fn who_joins_with_partitions_goes_on_beating() {
     let mut talk = Talk::stable(CooperativeSticky, &[0]);
     talk.beat(code::REBALANCE_IN_PROGRESS);

@@ -137,6 +137,21 @@ fn what_is_gained_is_confirmed_at_once() {
 }
 
 #[test]
+fn who_joined_or_got_something_beats_sooner_for_a_while_to_hear_of_more() {
+    let mut talk = Talk::settled();
+    let mut waits = Vec::new();
+    while waits.last() != Some(&Duration::from_secs(5)) {
+        let due = talk.member.poll_timeout().unwrap();
+        waits.push(due.since(talk.now));
+        talk.now = due;
+        talk.sleep(0);
+        talk.beaten(1, None);
+    }
+    assert_eq!(waits[..3], [Duration::from_millis(500); 3]);
+    assert_eq!(waits.len(), 16, "{waits:?}");
+}
+
+#[test]
 fn what_is_taken_is_listed_as_ours_until_it_is_given_up() {
     let mut talk = Talk::settled();
     talk.sleep(5_000);
@@ -377,7 +392,8 @@ fn partitions_told_twice_below_zero_or_of_no_topic_of_ours_are_survived() {
 fn an_interval_that_cannot_be_is_brought_within_the_session() {
     for (told, waits) in [(1, 50), (u64::MAX, 22_500)] {
         let mut talk = Talk::settled();
-        talk.sleep(5_000);
+        // Long enough for nothing to be expected.
+        talk.sleep(120_000);
         let interval = Duration::from_millis(told);
         talk.answer(Answer::Beaten(Beaten { epoch: 1, interval, ..Beaten::default() }));
         talk.sleep(waits - 1);
