@@ -59,10 +59,10 @@ pub(crate) enum CliError {
         "with --group, --from is beginning, end or an age; forebay group reset-offsets moves a group"
     )]
     PlaceInGroup,
-    #[error(
-        "there is nothing to reset: group {group} has committed nothing; name topics with --topic"
-    )]
-    NothingToReset { group: String },
+    #[error("group {group} does not exist; forebay group list shows all there are")]
+    NoGroup { group: String },
+    #[error("there is nothing to reset: group {group} has committed nothing{named}; {advice}")]
+    NothingToReset { group: String, named: String, advice: &'static str },
     #[error("{failed} of {all} failed")]
     Some { failed: usize, all: usize },
     #[error("the broker in this process ended before its time; RUST_LOG=warn shows why")]

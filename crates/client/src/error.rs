@@ -134,10 +134,10 @@ pub enum Error {
         /// Why.
         fault: PartitionFault,
     },
-    /// Offsets cannot be committed by hand under a group that others are members of.
+    /// Under a group with members nobody else commits, and nobody deletes it.
     #[error(
-        "group {group} has live members, so offsets of fixed partitions cannot be committed under \
-         it; stop them or take another group.id"
+        "group {group} has live members: nobody else commits under it, and nobody deletes it, while \
+         it has; stop them or take another group.id"
     )]
     GroupHasMembers {
         /// The group.

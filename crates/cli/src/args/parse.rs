@@ -93,6 +93,12 @@ pub(crate) fn place(text: &str) -> Result<Place, String> {
     age(text).map(Place::Since).ok_or_else(wrong)
 }
 
+/// So many records on, or back.
+pub(crate) fn shift(text: &str) -> Result<i64, String> {
+    text.parse()
+        .map_err(|_| "expected a number of records, such as 100, or -100 for back".to_owned())
+}
+
 /// `90s`, `15m`, `24h`, `7d`.
 fn age(text: &str) -> Option<Duration> {
     let unit = text.find(|c: char| !c.is_ascii_digit())?;

@@ -50,7 +50,8 @@ pub(crate) struct Options {
     ///
     /// With --commit-as, partitions with a committed offset go on there; an offset, a time or an
     /// age counts more.
-    #[arg(long, value_name = "PLACE", default_value = "end", value_parser = parse::place)]
+    #[arg(long, value_name = "PLACE", default_value = "end", value_parser = parse::place,
+          allow_negative_numbers = true)]
     from: parse::Place,
     /// Partitions, as 0-7 or 0,3,5-6 [default: all]
     #[arg(long, value_name = "LIST", value_parser = parse::partitions)]

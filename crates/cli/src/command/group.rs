@@ -117,12 +117,30 @@ async fn carry_out(verb: &Verb, format: Format) -> Result<(), CliError> {
     match verb {
         Verb::List(it) => list(&connect::admin(&it.servers)?.list_groups().await?, format),
         Verb::Describe(it) => {
-            describe(&connect::admin(&it.servers)?.describe_group(&it.group).await?, format)
+            let described = connect::admin(&it.servers)?.describe_group(&it.group).await;
+            describe(&described.map_err(|error| about(&it.group, error))?, format)
         }
         Verb::Lag(it) => lag(it, format).await,
         Verb::ResetOffsets(it) => reset::run(it, format).await,
-        Verb::Delete(it) => Ok(connect::admin(&it.servers)?.delete_group(&it.group).await?),
+        Verb::Delete(it) => {
+            let deleted = connect::admin(&it.servers)?.delete_group(&it.group).await;
+            deleted.map_err(|error| about(&it.group, error))
+        }
     }
+}
+
+/// Whether the brokers know no such group.
+fn is_unknown(error: &forebay::Error) -> bool {
+    const GROUP_ID_NOT_FOUND: i16 = 69;
+    error.broker_error() == Some(GROUP_ID_NOT_FOUND)
+}
+
+/// What went wrong with a group, in words of who types.
+fn about(group: &str, error: forebay::Error) -> CliError {
+    if is_unknown(&error) {
+        return CliError::NoGroup { group: group.to_owned() };
+    }
+    error.into()
 }
 
 fn list(groups: &[GroupListing], format: Format) -> Result<(), CliError> {
@@ -181,7 +199,8 @@ fn describe(described: &GroupDescription, format: Format) -> Result<(), CliError
 
 async fn lag(options: &Named, format: Format) -> Result<(), CliError> {
     let admin = connect::admin(&options.servers)?;
-    let described = admin.describe_group(&options.group).await?;
+    let described = admin.describe_group(&options.group).await;
+    let described = described.map_err(|error| about(&options.group, error))?;
     let committed = admin.group_offsets(&options.group).await?;
     let standings = standings(&admin, &described, &committed).await?;
     match format {

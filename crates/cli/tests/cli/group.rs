@@ -1,5 +1,7 @@
 //! Groups from the command line: joining one, looking at it, moving it, deleting it.
 
+use std::time::Duration;
+
 use forebay_broker::ApiKey;
 use rustix::process::Signal;
 
@@ -78,16 +80,69 @@ fn a_group_is_moved_only_when_that_is_asked_for() {
     assert_eq!(run(&cluster, &["group", "delete", "h"]).0, Some(0));
     let (code, _, stderr) = run(&cluster, &["group", "describe", "h"]);
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("GROUP_ID_NOT_FOUND"), "{stderr}");
+    assert!(stderr.contains("group h does not exist"), "{stderr}");
+}
+
+#[test]
+fn a_group_is_moved_to_a_time_and_to_an_age() {
+    let cluster = Cluster::with_records(1, 0);
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    for age in [days(9_000), days(9_000), days(2), days(0)] {
+        cluster.append_aged(age, "x");
+    }
+    for (place, offset) in [
+        ("2000-01-01T00:00:00Z", 0),
+        ("2020-01-01T00:00:00Z", 2),
+        ("7d", 2),
+        ("24h", 3),
+        ("2099-01-01T00:00:00Z", 4),
+    ] {
+        let words = ["group", "reset-offsets", "g", "--topic", "t", "--to", place, "--execute"];
+        let (code, stdout, stderr) = run(&cluster, &words);
+        assert_eq!(code, Some(0), "{stderr}");
+        assert_eq!(cluster.committed("g", 1), offset, "{place}: {stdout}");
+    }
 }
 
 #[test]
 fn what_a_group_cannot_do_is_said() {
-    let cluster = Cluster::with_records(1, 1);
-    let (code, _, stderr) = run(&cluster, &["group", "reset-offsets", "g", "--to", "end"]);
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("name topics with --topic"), "{stderr}");
-    let (code, _, stderr) = run(&cluster, &["consume", "t", "--group", "g", "--from", "7"]);
-    assert_eq!(code, Some(1));
-    assert!(stderr.contains("reset-offsets"), "{stderr}");
+    let cluster = Cluster::with_records(2, 1);
+    let said = |code: i32, words: &[&str], what: &str| {
+        let (ended, stdout, stderr) = run(&cluster, words);
+        assert_eq!((ended, &*stdout), (Some(code), ""), "{words:?}: {stderr}");
+        assert!(stderr.contains(what), "{words:?}: {stderr}");
+    };
+    for verb in ["describe", "lag", "delete"] {
+        said(1, &["group", verb, "g"], "error: group g does not exist; forebay group list");
+    }
+    let reset = ["group", "reset-offsets", "g"];
+    let resets = |code, words: &[&str], what: &str| said(code, &[&reset, words].concat(), what);
+    resets(1, &["--to", "end"], "group g has committed nothing; name topics with --topic");
+    resets(
+        1,
+        &["--shift", "5", "--topic", "t"],
+        "committed nothing in t; there is nothing to shift",
+    );
+    resets(1, &["--from-group", "h"], "group h has committed nothing; take a group that has");
+    resets(2, &["--shift", "abc"], "expected a number of records, such as 100, or -100 for back");
+    resets(2, &["--to", "-3"], "expected beginning, end, an offset");
+    resets(2, &["--to", "yesterday"], "expected beginning, end, an offset");
+    resets(2, &["--to", "3", "--shift", "3"], "cannot be used with");
+    resets(2, &[], "required");
+    resets(1, &["--topic", "u", "--to", "end"], "topic u does not exist");
+    said(1, &["consume", "t", "--group", "g", "--from", "7"], "reset-offsets");
+}
+
+#[test]
+fn partitions_without_a_place_to_be_moved_from_are_named() {
+    let cluster = Cluster::with_records(1, 10);
+    let words = ["group", "reset-offsets", "g", "--topic", "t", "--to", "end", "--execute"];
+    assert_eq!(run(&cluster, &words).0, Some(0));
+    assert_eq!(run(&cluster, &["topic", "alter", "t", "--partitions", "2"]).0, Some(0));
+    for place in [&["--shift", "-3"][..], &["--from-group", "g"]] {
+        let words = [&["group", "reset-offsets", "g", "--topic", "t"], place].concat();
+        let (code, stdout, stderr) = run(&cluster, &words);
+        assert_eq!((code, stdout.lines().count()), (Some(0), 3), "{stdout}");
+        assert!(stderr.contains("left out, since g has committed nothing there: t-1"), "{stderr}");
+    }
 }

@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use forebay::config::parse_addresses;
 use forebay::{Admin, ClientConfig, Producer, ProducerRecord};
-use forebay_broker::{ApiKey, Broker};
+use forebay_broker::{ApiKey, BatchBuilder, Broker};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
 
@@ -135,6 +135,15 @@ impl Cluster {
     /// Forgets who has asked for what.
     pub(crate) fn forget_requests(&self) {
         self.broker.with(forebay_broker::Cluster::clear_requests);
+    }
+
+    /// Appends a record that is so old to the first partition.
+    pub(crate) fn append_aged(&self, age: Duration, value: &str) {
+        let written = SystemTime::now().checked_sub(age).unwrap().duration_since(UNIX_EPOCH);
+        let written = i64::try_from(written.unwrap().as_millis()).unwrap();
+        let batch = BatchBuilder::at_time(written).record(None, Some(value.as_bytes())).build();
+        let tp = forebay_broker::TopicPartition::new("t", 0);
+        self.broker.with(|cluster| cluster.append(&tp, &batch)).unwrap();
     }
 
     async fn fill(&self, partitions: i32, records: i32) {

@@ -127,19 +127,14 @@ fn records_are_printed_as_the_user_says() {
 #[test]
 fn reading_begins_at_a_time_or_an_age() {
     let cluster = Cluster::with_records(2, 0);
-    let servers = ["--bootstrap-servers", cluster.servers()];
-    let write = |line: &[u8]| {
-        done(&fed(&[&["produce", "t", "--partition", "0"][..], &servers].concat(), line));
-    };
-    write(b"old\n");
-    std::thread::sleep(Duration::from_millis(2_500));
-    write(b"young\n");
+    cluster.append_aged(Duration::from_secs(3_600), "old");
+    cluster.append_aged(Duration::ZERO, "young");
     let read = |from: &str| {
-        let read = ["consume", "t", "--idle-timeout", "300ms", "--from", from];
+        let read = ["consume", "t", "--idle-timeout", "2s", "--from", from];
         done(&on(&cluster, &read)).to_owned()
     };
-    assert_eq!(read("2s"), "young\n");
-    assert_eq!(read("1h"), "old\nyoung\n");
+    assert_eq!(read("30m"), "young\n");
+    assert_eq!(read("2h"), "old\nyoung\n");
     assert_eq!(read("2020-01-01T00:00:00Z"), "old\nyoung\n");
     // Nothing is so young: the end.
     assert_eq!(read("2100-01-01T00:00:00Z"), "");

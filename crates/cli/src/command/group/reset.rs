@@ -1,6 +1,7 @@
 //! Where is a group to go on? Said first, done only when asked.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use clap::{ArgGroup, Args};
 use forebay::admin::{CommittedOffset, OffsetSpec};
@@ -20,9 +21,9 @@ Examples:
   forebay group reset-offsets billing --shift -100 --execute --bootstrap-servers localhost:9092
   forebay group reset-offsets billing --from-group audit --execute --bootstrap-servers localhost:9092
 
-Without --topic it is about all partitions that the group, or the one it is taken from, has committed
-for. Places outside the log become its nearest end. A group with live members is left alone: they
-would commit their own positions again.";
+Without --topic it is about all partitions that the group, or the one it is taken from, has
+committed for. Places outside the log become its nearest end. A group with live members is left
+alone: they would commit their own positions again.";
 
 #[derive(Clone, Debug, Args)]
 #[command(group = ArgGroup::new("place").required(true).args(["to", "shift", "from_group"]))]
@@ -33,10 +34,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TOPIC")]
     topic: Vec<String>,
     /// Where: beginning, end, an offset, a time as 2026-01-31T12:00:00Z, or an age as 15m
-    #[arg(long, value_name = "PLACE", value_parser = parse::place)]
+    #[arg(long, value_name = "PLACE", value_parser = parse::place, allow_negative_numbers = true)]
     to: Option<parse::Place>,
     /// So many records on from what is committed, or back when negative
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    #[arg(long, value_name = "N", value_parser = parse::shift, allow_hyphen_values = true)]
     shift: Option<i64>,
     /// Where another group stands
     #[arg(long, value_name = "GROUP")]
@@ -64,7 +65,7 @@ pub(super) async fn run(options: &Options, format: Format) -> Result<(), CliErro
     let committed = admin.group_offsets(&options.group).await?;
     let targets = targets(&admin, options, &committed).await?;
     if targets.is_empty() {
-        return Err(CliError::NothingToReset { group: options.group.clone() });
+        return Err(nothing(options));
     }
     let moves = targets.iter().map(|(tp, to)| Move {
         topic: tp.topic.as_str().to_owned(),
@@ -81,16 +82,27 @@ pub(super) async fn run(options: &Options, format: Format) -> Result<(), CliErro
     Ok(())
 }
 
+/// Why no partition is to be moved.
+fn nothing(options: &Options) -> CliError {
+    let (group, advice) = match (&options.from_group, options.shift) {
+        (Some(other), _) => (other, "take a group that has, or --to"),
+        (None, Some(_)) => (&options.group, "there is nothing to shift: take --to with --topic"),
+        (None, None) => (&options.group, "name topics with --topic"),
+    };
+    let names = options.topic.join(", ");
+    let named = if names.is_empty() { names } else { format!(" in {names}") };
+    CliError::NothingToReset { group: group.clone(), named, advice }
+}
+
 /// A group that does not exist yet may be given offsets.
 async fn refuse_live(admin: &Admin, group: &str) -> Result<(), CliError> {
-    const GROUP_ID_NOT_FOUND: i16 = 69;
     match admin.describe_group(group).await {
         Ok(described) if described.members.is_empty() => Ok(()),
         Ok(described) => {
             let members = described.members.len();
             Err(CliError::LiveGroup { group: group.to_owned(), members })
         }
-        Err(error) if error.broker_error() == Some(GROUP_ID_NOT_FOUND) => Ok(()),
+        Err(error) if super::is_unknown(&error) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -104,7 +116,14 @@ async fn targets(
         Some(group) => Some(admin.group_offsets(group).await?),
         None => None,
     };
-    let partitions = partitions(admin, options, other.as_ref().unwrap_or(committed)).await?;
+    let (source, from) = match (&other, &options.from_group) {
+        (Some(other), Some(group)) => (other, group),
+        _ => (committed, &options.group),
+    };
+    let partitions = partitions(admin, options, source).await?;
+    if options.to.is_none() {
+        tell_left_out(from, partitions.iter().filter(|tp| !source.contains_key(tp)));
+    }
     let wanted: BTreeMap<TopicPartition, i64> = match (&other, options.shift, options.to) {
         (Some(other), _, _) => places(&partitions, |tp| Some(other.get(tp)?.position.0)),
         (None, Some(shift), _) => {
@@ -114,6 +133,19 @@ async fn targets(
         (None, None, place) => listed(admin, &partitions, spec(place)).await?,
     };
     within_logs(admin, &partitions, wanted).await
+}
+
+/// Partitions that were asked for and have no place to be moved from.
+fn tell_left_out<'a>(group: &str, left_out: impl Iterator<Item = &'a TopicPartition>) {
+    let names: Vec<String> = left_out.map(ToString::to_string).collect();
+    if !names.is_empty() {
+        let names = names.join(", ");
+        writeln!(
+            io::stderr(),
+            "note: left out, since {group} has committed nothing there: {names}"
+        )
+        .ok();
+    }
 }
 
 fn places(
