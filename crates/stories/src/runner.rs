@@ -1,11 +1,12 @@
 //! In which order are stories told? Broker by broker, so that each is started once and only one
-//! runs at a time, and one after another, but for those that only wait; the report is sorted story by story.
+//! runs at a time. There in lanes beside each other, since most stories wait for most of their time;
+//! those that disturb others, or are disturbed, come last. The report is sorted story by story.
 
 use std::time::{Duration, Instant};
 
 use crate::report::{Cell, Report, Verdict};
 use crate::stage::{Absence, Brokers, Kafka, Releases, Stage};
-use crate::stories::{self, STORIES};
+use crate::stories::{self, Lane, STORIES};
 use crate::story::{Ending, Story};
 
 /// Longest a story may take on one broker.
@@ -45,11 +46,17 @@ async fn on_broker(broker: Brokers, stories: &[&Story], kafka: Kafka) -> Vec<Cel
     eprintln!("starting {}", broker.name());
     match Stage::set(broker).await {
         Ok(stage) => {
-            let is_beside = |story: &&Story| stories::is_beside(story, broker);
-            let (beside, rest): (Vec<_>, Vec<_>) = stories.iter().copied().partition(is_beside);
-            let (mut cells, rest) =
-                tokio::join!(tell_all(&beside, &stage, kafka), tell_all(&rest, &stage, kafka));
-            cells.extend(rest);
+            let told = |lane| {
+                let stories = stories.iter().copied().filter(move |it| stories::lane(it) == lane);
+                tell_all(stories, &stage, kafka)
+            };
+            let (main, groups, nodes, blocked) = tokio::join!(
+                told(Lane::Main),
+                told(Lane::Groups),
+                told(Lane::Nodes),
+                told(Lane::Blocked)
+            );
+            let cells = [main, groups, nodes, blocked, told(Lane::Alone).await].concat();
             stage.clear().await;
             cells
         }
@@ -60,7 +67,11 @@ async fn on_broker(broker: Brokers, stories: &[&Story], kafka: Kafka) -> Vec<Cel
     }
 }
 
-async fn tell_all(stories: &[&Story], stage: &Stage, kafka: Kafka) -> Vec<Cell> {
+async fn tell_all<'a>(
+    stories: impl Iterator<Item = &'a Story>,
+    stage: &Stage,
+    kafka: Kafka,
+) -> Vec<Cell> {
     let mut cells = Vec::new();
     for story in stories {
         cells.push(tell(story, stage, kafka).await);

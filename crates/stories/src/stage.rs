@@ -144,6 +144,9 @@ pub(crate) enum Absence {
     },
 }
 
+/// Ways to share partitions, one of each kind: eager, cooperative, by KIP-848.
+pub(crate) const WAYS: [&str; 3] = ["range", "cooperative-sticky", "consumer"];
+
 /// A running broker and what stories ask of it.
 pub(crate) struct Stage {
     broker: Brokers,
@@ -193,6 +196,21 @@ impl Stage {
 
     pub(crate) fn bootstrap(&self) -> &str {
         self.machines.bootstrap()
+    }
+
+    /// Tells the same by each of `ways` in which members share partitions on this broker, at once:
+    /// most of the time somebody waits.
+    pub(crate) async fn by_each_way(
+        &self,
+        ways: &[&str],
+        tell: impl AsyncFn(&'static str) -> Result<(), Ending>,
+    ) -> Result<(), Ending> {
+        let is_here = |how: &str| how != "consumer" || self.broker.has_consumer_protocol();
+        let by = async |how| match ways.contains(&how) && is_here(how) {
+            true => tell(how).await.map_err(|ending| ending.of(how)),
+            false => Ok(()),
+        };
+        tokio::try_join!(by("range"), by("cooperative-sticky"), by("consumer")).map(drop)
     }
 
     /// A new topic, and nothing else of that name.

@@ -30,7 +30,6 @@ mod transactions;
 
 use std::process::ExitCode;
 
-use crate::stage::Brokers;
 use crate::story::Story;
 
 /// In the order of the report.
@@ -71,10 +70,62 @@ pub(crate) const STORIES: &[&Story] = &[
     &producer_killed::STORY,
 ];
 
-/// Stories that wait for most of their time and have a broker of their own where that is ours: they
-/// are told there while the others are.
-pub(crate) fn is_beside(story: &Story, broker: Brokers) -> bool {
-    broker == Brokers::InProcess && story.name == blocked::STORY.name
+/// With what else a story is told at once: stories of one lane are told one after another, lanes
+/// beside each other. Most wait for most of their time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Lane {
+    Main,
+    /// Members that come and go.
+    Groups,
+    /// Three nodes, which only one story at a time may stop, and members that sleep.
+    Nodes,
+    /// Handlers that block for a minute.
+    Blocked,
+    /// After all others: it stops the node that they use, or looks at how fast something is.
+    Alone,
+}
+
+const LANES: [(Lane, &[&Story]); 4] = [
+    (
+        Lane::Groups,
+        &[
+            &interop::RANGE,
+            &interop::ROUND_ROBIN,
+            &interop::STICKY,
+            &interop::COOPERATIVE,
+            &interop::CONSUMER,
+            &groups::UPGRADED,
+            &directives::STORY,
+            &subscriptions::STORY,
+        ],
+    ),
+    (
+        Lane::Nodes,
+        &[
+            &groups::SHARED,
+            &nearest_replica::STORY,
+            &leader_fails::MOVES,
+            &leader_fails::KILLED,
+            &leader_fails::FROZEN,
+            &producer_killed::STORY,
+        ],
+    ),
+    (Lane::Blocked, &[&blocked::STORY]),
+    (
+        Lane::Alone,
+        &[
+            &slow_partition::STORY,
+            &corrupt_batch::STORY,
+            &quota::STORY,
+            &cold_start::STORY,
+            &new_ports::STORY,
+        ],
+    ),
+];
+
+pub(crate) fn lane(story: &Story) -> Lane {
+    let has = |stories: &[&Story]| stories.iter().any(|it| it.name == story.name);
+    LANES.iter().find(|(_, stories)| has(stories)).map_or(Lane::Main, |(lane, _)| *lane)
 }
 
 /// Plays the part of a story that needs a process of its own: `name word word …`.

@@ -10,8 +10,8 @@ use forebay::{ConsumerHandle, Context, Record};
 use crate::member::{self, Group, Member};
 use crate::ours::{self, Fresh};
 use crate::peer::{Codec, Topic};
-use crate::stage::{Brokers, Sign, Stage};
-use crate::story::{Ending, Story, expect};
+use crate::stage::{Brokers, Sign, Stage, WAYS};
+use crate::story::{Ending, Story, expect, until};
 
 pub(crate) const STORY: Story = Story {
     name: "blocked-handlers",
@@ -34,6 +34,7 @@ const CLOSE: Duration = Duration::from_secs(3);
 const SLACK: Duration = Duration::from_millis(100);
 /// The handlers still block this long after the close.
 const SPARE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Fewer heartbeats than these would show nothing.
 const BEATS_LEAST: usize = 8;
 
@@ -75,29 +76,22 @@ async fn tell(stage: &Stage) -> Result<(), Ending> {
     told
 }
 
-async fn all(stage: &Stage, until: Until) -> Result<(), Ending> {
-    let both = |how| async move {
-        let current = one(stage, Flavour::CurrentThread, how, until);
-        tokio::try_join!(current, one(stage, Flavour::MultiThread, how, until)).map(drop)
+async fn all(stage: &Stage, watch: Until) -> Result<(), Ending> {
+    let by = async |how| {
+        let current = one(stage, Flavour::CurrentThread, how, watch);
+        tokio::try_join!(current, one(stage, Flavour::MultiThread, how, watch)).map(drop)
     };
-    let modern = async {
-        if stage.broker().has_consumer_protocol() { both("consumer").await } else { Ok(()) }
-    };
-    tokio::try_join!(both("range"), both("cooperative-sticky"), modern).map(drop)
+    stage.by_each_way(&WAYS, by).await
 }
 
 async fn one(
     stage: &Stage,
     flavour: Flavour,
     how: &'static str,
-    until: Until,
+    watch: Until,
 ) -> Result<(), Ending> {
-    let name = stage.topic("blocked", PARTITIONS).await?;
+    let name = fill(stage).await?;
     let topic = Topic { bootstrap: stage.bootstrap(), name: &name };
-    for partition in 0..PARTITIONS {
-        let records = (0..20).map(|i| Fresh { partition: Some(partition), ..Fresh::numbered(i) });
-        ours::produce(topic, Codec::None, records).await?;
-    }
     let group_name = stage.name("group");
     let group = Group { topic, name: &group_name, how, client: "story" };
     let client = stage.name("blocked-client");
@@ -109,28 +103,47 @@ async fn one(
 
     // A rebalance: what hangs is given up at its deadline, and the rest of the group goes on.
     let other = Member::ours(group, Duration::ZERO)?;
-    wait_for(|| !other.handled().is_empty(), "the other got its share").await?;
-    let share: BTreeSet<i32> = other.handled().iter().map(|(partition, _)| *partition).collect();
-    tokio::time::sleep(match until {
+    wait_for(|| other.count() > 0, "the other got its share").await?;
+    let share = partitions_of(&other);
+    tokio::time::sleep(match watch {
         Until::TheMinute => BLOCKS.saturating_sub(begun.elapsed() + CLOSE + SPARE),
         Until::Held => HOLD,
     })
     .await;
-    let now: BTreeSet<i32> = other.handled().iter().map(|(partition, _)| *partition).collect();
+    let now = partitions_of(&other);
     expect((share.len() == 1 && now == share).into(), || {
-        format!("{flavour:?}, {how}: the blocked member lost its place: {share:?}, then {now:?}")
+        format!("{flavour:?}: the blocked member lost its place: {share:?}, then {now:?}")
     })?;
+    close(&handle, begun).await?;
+    let took_over = || partitions_of(&other) != share;
+    wait_for(took_over, "the other took over").await?;
+    other.leave().await?;
+    beats(stage, &client, &format!("{flavour:?}, {how}"))
+}
 
-    // A close, from a thread that is free.
+/// A topic with some records in each partition.
+async fn fill(stage: &Stage) -> Result<String, Ending> {
+    let name = stage.topic("blocked", PARTITIONS).await?;
+    let topic = Topic { bootstrap: stage.bootstrap(), name: &name };
+    for partition in 0..PARTITIONS {
+        let records = (0..20).map(|i| Fresh { partition: Some(partition), ..Fresh::numbered(i) });
+        ours::produce(topic, Codec::None, records).await?;
+    }
+    Ok(name)
+}
+
+/// A close, from a thread that is free, while the handlers that began then still block.
+async fn close(handle: &ConsumerHandle, begun: Instant) -> Result<(), Ending> {
     let closes = Instant::now();
     handle.close(CLOSE).await;
     let took = closes.elapsed();
-    expect((took <= CLOSE + SLACK).into(), || format!("{flavour:?}: the close took {took:?}"))?;
-    expect((begun.elapsed() < BLOCKS).into(), || "the handlers had ended by then".to_owned())?;
-    let both = || other.handled().iter().any(|(partition, _)| !share.contains(partition));
-    wait_for(both, "the other took over").await?;
-    other.leave().await?;
-    beats(stage, &client, &format!("{flavour:?}, {how}"))
+    expect((took <= CLOSE + SLACK).into(), || format!("the close took {took:?}"))?;
+    expect((begun.elapsed() < BLOCKS).into(), || "the handlers had ended by then".to_owned())
+}
+
+/// Of which partitions it has handled something.
+fn partitions_of(member: &Member) -> BTreeSet<i32> {
+    member.handled().into_iter().map(|(partition, _)| partition).collect()
 }
 
 /// Starts a consumer on a runtime of its own, whose handlers block all its threads.
@@ -193,12 +206,6 @@ fn beats(stage: &Stage, client: &str, what: &str) -> Result<(), Ending> {
     expect((BEAT + *worst < SESSION).into(), || format!("{what}: a heartbeat came {worst:?} late"))
 }
 
-async fn wait_for(mut holds: impl FnMut() -> bool, what: &str) -> Result<(), Ending> {
-    for _ in 0..600 {
-        if holds() {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Err(Ending::Broken(format!("it did not come to this: {what}")))
+async fn wait_for(holds: impl FnMut() -> bool, what: &str) -> Result<(), Ending> {
+    until(PATIENCE, holds, || format!("it did not come to this: {what}")).await
 }

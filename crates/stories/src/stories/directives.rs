@@ -47,15 +47,11 @@ struct Cast<'a> {
     past: Vec<Place>,
 }
 
+/// Assignors that take all away at each rebalance would end every directive.
 async fn tell(stage: &Stage) -> Result<(), Ending> {
-    let by = |how| async move {
-        let told = direct(stage, how).await;
-        told.map_err(|ending| ending.of(how))
-    };
-    let modern = async {
-        if stage.broker().has_consumer_protocol() { by("consumer").await } else { Ok(()) }
-    };
-    tokio::try_join!(by("cooperative-sticky"), modern).map(drop)
+    stage
+        .by_each_way(&["cooperative-sticky", "consumer"], async |how| direct(stage, how).await)
+        .await
 }
 
 async fn direct(stage: &Stage, how: &str) -> Result<(), Ending> {

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::load::Load;
-use crate::member::{Group, Member, Place, all_handled};
+use crate::member::{Group, Member, Place, all_handled, none_twice};
 use crate::ours::{self, Fresh};
 use crate::peer::{self, Codec, Topic};
-use crate::stage::Stage;
-use crate::story::{Ending, Story, expect};
+use crate::stage::{Stage, WAYS};
+use crate::story::{Ending, Story, expect, until};
 
 pub(crate) const SHARED: Story = Story {
     name: "members-come-and-go",
@@ -32,18 +32,9 @@ const TAKES: Duration = Duration::from_millis(5);
 const REPEATED_MOST: usize = 2_400;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How partitions can be shared on this broker.
-fn ways(stage: &Stage) -> Vec<&'static str> {
-    let modern = stage.broker().has_consumer_protocol().then_some("consumer");
-    ["range", "cooperative-sticky"].into_iter().chain(modern).collect()
-}
-
+/// By all ways at once: most of the time somebody waits for a session to end.
 async fn share(stage: &Stage) -> Result<(), Ending> {
-    for how in ways(stage) {
-        let told = share_by(stage, how).await;
-        told.map_err(|ending| Ending::Broken(format!("{how}: {ending}")))?;
-    }
-    Ok(())
+    stage.by_each_way(&WAYS, async |how| share_by(stage, how).await).await
 }
 
 async fn share_by(stage: &Stage, how: &str) -> Result<(), Ending> {
@@ -94,15 +85,8 @@ async fn write(topic: Topic<'_>, count: u32, places: &mut BTreeSet<Place>) -> Re
 
 /// Waits until a member has handled so many records.
 async fn some(member: &Member, count: usize) -> Result<(), Ending> {
-    let by = tokio::time::Instant::now() + PATIENCE;
-    while member.handled().len() < count {
-        if by < tokio::time::Instant::now() {
-            let handled = member.handled().len();
-            return Err(Ending::Broken(format!("a member got {handled} records of {count}")));
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Ok(())
+    let say = || format!("a member got {} records of {count}", member.count());
+    until(PATIENCE, || count <= member.count(), say).await
 }
 
 /// The places that were handled more than once.
@@ -127,15 +111,9 @@ impl Mixed {
 
     /// Waits until each has handled something, and so has partitions.
     async fn share(&self) -> Result<(), Ending> {
-        let by = tokio::time::Instant::now() + PATIENCE;
-        while self.all().iter().any(|member| member.handled().is_empty()) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            let waits = || format!("{:?}", self.all().map(|it| it.handled().len()));
-            expect((tokio::time::Instant::now() < by).into(), || {
-                format!("ours, Java's and a third did not share: they handled {}", waits())
-            })?;
-        }
-        Ok(())
+        let counts = || self.all().map(Member::count);
+        let say = || format!("ours, Java's and a third did not share: they handled {:?}", counts());
+        until(PATIENCE, || !counts().contains(&0), say).await
     }
 }
 
@@ -169,11 +147,8 @@ async fn upgrade(stage: &Stage) -> Result<(), Ending> {
     }
     let places = load.end().await?;
     all_handled(&places, &before, &mixed.all(), PATIENCE).await?;
-    let again = repeated(&before, &mixed.all());
-    expect(again.is_empty().into(), || {
-        format!("the upgrade repeated {} records: {:?}", again.len(), again.first())
-    })?;
-    before.extend(mixed.java.leave().await?);
-    mixed.third.leave().await?;
-    mixed.ours.leave().await.map(drop)
+    for member in [mixed.java, mixed.third, mixed.ours] {
+        before.extend(member.leave().await?);
+    }
+    none_twice(before)
 }

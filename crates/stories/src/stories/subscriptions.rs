@@ -11,7 +11,7 @@ use crate::custody::Custody;
 use crate::load::Load;
 use crate::member::{self, Group, Inside, Member, Place, none_twice};
 use crate::peer::{self, Topic};
-use crate::stage::Stage;
+use crate::stage::{Stage, WAYS};
 use crate::story::{Ending, Story, expect, until};
 
 pub(crate) const STORY: Story = Story {
@@ -43,11 +43,7 @@ struct Cast<'a> {
 }
 
 async fn tell(stage: &Stage) -> Result<(), Ending> {
-    let by = |how| async move { change(stage, how).await.map_err(|ending| ending.of(how)) };
-    let modern = async {
-        if stage.broker().has_consumer_protocol() { by("consumer").await } else { Ok(()) }
-    };
-    tokio::try_join!(by("range"), by("cooperative-sticky"), modern).map(drop)
+    stage.by_each_way(&WAYS, async |how| change(stage, how).await).await
 }
 
 async fn change(stage: &Stage, how: &str) -> Result<(), Ending> {
