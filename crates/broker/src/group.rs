@@ -1,6 +1,7 @@
 //! What a group has committed, and whether it has members.
 
 pub(crate) mod classic;
+mod kinds;
 pub(crate) mod modern;
 mod parked;
 

@@ -6,6 +6,7 @@ mod faults;
 mod fetch;
 mod groups;
 mod members;
+mod mixed;
 mod modern;
 mod nodes;
 mod offsets;

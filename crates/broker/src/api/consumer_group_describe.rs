@@ -51,7 +51,7 @@ fn described(cluster: &Cluster, name: &Str) -> Option<DescribedGroup> {
         subscribed_topic_regex: Some(member.pattern.as_deref().unwrap_or_default().into()),
         assignment: assignment(member.held(), &names),
         target_assignment: assignment(group.target(id), &names),
-        member_type: 1,
+        member_type: i8::from(!member.is_classic()),
         ..Default::default()
     });
     let members: Vec<Member> = members.collect();

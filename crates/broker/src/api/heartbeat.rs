@@ -3,7 +3,6 @@
 use forebay_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 
 use crate::cluster::Cluster;
-use crate::code::ErrorCode;
 use crate::connection::Call;
 
 pub(super) fn heartbeat(
@@ -12,11 +11,8 @@ pub(super) fn heartbeat(
     request: HeartbeatRequest,
 ) -> HeartbeatResponse {
     let code = cluster.no_group(call, &request.group_id).unwrap_or_else(|| {
-        let (id, instance) = (request.member_id, request.group_instance_id);
-        let beat = cluster.in_group(&request.group_id, |classic, world| {
-            classic.heartbeat(world, &id, instance.as_deref(), request.generation_id)
-        });
-        beat.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID)
+        let member = (request.member_id.as_str(), request.group_instance_id.as_deref());
+        cluster.beat(&request.group_id, member, request.generation_id)
     });
     HeartbeatResponse { throttle_time_ms: call.throttle(), error_code: code.0 }
 }

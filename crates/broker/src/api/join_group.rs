@@ -20,13 +20,13 @@ pub(super) fn join_group(
     reader: &mut Reader,
 ) -> Result<Reply, BadRequest> {
     let request: JoinGroupRequest = super::decode(call, reader)?;
-    let is_modern =
-        |name: &str| cluster.groups.get(name).is_some_and(|group| !group.modern.is_empty());
-    // A group has members of one kind at a time.
-    let other_kind = is_modern(&request.group_id).then_some(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
     let nameless = request.group_id.is_empty().then_some(ErrorCode::INVALID_GROUP_ID);
-    if let Some(code) = cluster.no_group(call, &request.group_id).or(nameless).or(other_kind) {
+    if let Some(code) = cluster.no_group(call, &request.group_id).or(nameless) {
         let response = refusal(call, code, &request.member_id);
+        return Ok(Reply::Body(vec![super::encoded(&response, call.version)?]));
+    }
+    if cluster.has_modern(&request.group_id) {
+        let response = cluster.join_modern(call, &request);
         return Ok(Reply::Body(vec![super::encoded(&response, call.version)?]));
     }
     let group = request.group_id.as_str().to_owned();

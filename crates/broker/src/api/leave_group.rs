@@ -4,7 +4,6 @@ use forebay_protocol::messages::leave_group_response::MemberResponse;
 use forebay_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse};
 
 use crate::cluster::Cluster;
-use crate::code::ErrorCode;
 use crate::connection::Call;
 
 /// First version that names several members.
@@ -22,15 +21,13 @@ pub(super) fn leave_group(
     }
     if call.version < SEVERAL_FROM {
         let id = request.member_id.as_str();
-        let left = cluster.in_group(group, |classic, world| classic.leave(world, id, None));
-        let code = left.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID);
+        let code = cluster.leave(group, id, None);
         return LeaveGroupResponse { throttle_time_ms, error_code: code.0, ..Default::default() };
     }
     let mut members = Vec::with_capacity(request.members.len());
     for member in &request.members {
         let (id, instance) = (member.member_id.as_str(), member.group_instance_id.as_deref());
-        let left = cluster.in_group(group, |classic, world| classic.leave(world, id, instance));
-        let code = left.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID);
+        let code = cluster.leave(group, id, instance);
         members.push(MemberResponse {
             member_id: member.member_id.clone(),
             group_instance_id: member.group_instance_id.clone(),

@@ -81,6 +81,9 @@ fn refusal(cluster: &mut Cluster, call: &Call, request: &OffsetCommitRequest) ->
     let member = (request.member_id.as_str(), request.group_instance_id.as_deref());
     let time = (cluster.now, cluster.options.release);
     match cluster.groups.get_mut(request.group_id.as_str()) {
+        Some(group) if group.modern.is_classic(member.0) => {
+            group.may_commit(time, member, generation).err()
+        }
         Some(group) => match group.may_commit(time, member, generation).err() {
             // Before the ninth version there was no member epoch to tell.
             Some(ErrorCode::STALE_MEMBER_EPOCH) | None

@@ -24,6 +24,10 @@ pub(super) fn sync_group(
             SyncGroupResponse { throttle_time_ms, error_code: code.0, ..Default::default() };
         return Ok(Reply::Body(vec![super::encoded(&response, call.version)?]));
     }
+    if cluster.has_modern(&request.group_id) {
+        let response = cluster.sync_modern(call, &request);
+        return Ok(Reply::Body(vec![super::encoded(&response, call.version)?]));
+    }
     let (group, waiting) = (request.group_id.as_str().to_owned(), call.clone());
     cluster.in_group(&group, |classic, world| classic.sync(world, waiting, request));
     Ok(Reply::Park)

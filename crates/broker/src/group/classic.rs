@@ -9,6 +9,7 @@
 
 mod join;
 mod member;
+mod mixed;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -82,6 +83,10 @@ pub(crate) struct Classic {
 impl Classic {
     pub(crate) const fn state(&self) -> State {
         self.state
+    }
+
+    pub(super) const fn generation(&self) -> i32 {
+        self.generation
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -4,6 +4,7 @@
 //! A partition reaches its next owner only after the former one has said, in a heartbeat, that it
 //! no longer has it. Until then the member stays in its epoch.
 
+mod mixed;
 mod pattern;
 mod plan;
 
@@ -14,6 +15,7 @@ use forebay_protocol::messages::ConsumerGroupHeartbeatRequest;
 use forebay_protocol::types::Uuid;
 
 use crate::code::ErrorCode;
+pub(super) use mixed::{Old, told};
 use pattern::Patterns;
 
 /// A partition, by its topic's id.
@@ -52,7 +54,7 @@ pub(crate) struct Member {
     before: i32,
     pub(crate) instance: Option<String>,
     pub(crate) client_id: String,
-    rebalance: Duration,
+    pub(super) rebalance: Duration,
     pub(crate) topics: BTreeSet<String>,
     /// It wants the topics of this pattern, too.
     pub(crate) pattern: Option<String>,
@@ -69,6 +71,8 @@ pub(crate) struct Member {
     expires: Duration,
     /// A static member that said it would be back.
     is_away: bool,
+    /// It came by the classic protocol.
+    pub(super) old: Option<Old>,
 }
 
 /// What a member is told.
@@ -83,6 +87,12 @@ impl Member {
     /// What it has, with what it is to give up.
     pub(crate) fn held(&self) -> impl Iterator<Item = &Place> {
         self.assigned.iter().chain(&self.revoking)
+    }
+
+    /// Until when it has to do something.
+    fn due(&self) -> Option<Duration> {
+        let old = self.old.as_ref().and_then(Old::due);
+        [Some(self.expires), self.revoke_by, old].into_iter().flatten().min()
     }
 
     /// The epoch that others hear of.
@@ -155,16 +165,23 @@ impl Modern {
     /// When [`Self::handle_timeout`] is due.
     pub(crate) fn due(&self) -> Option<Duration> {
         let members = self.members.values();
-        members.flat_map(|it| [Some(it.expires), it.revoke_by]).flatten().min()
+        members.filter_map(Member::due).min()
     }
 
     /// The silent are dead, and those who keep what they were to give up.
     pub(crate) fn handle_timeout(&mut self, now: Duration) {
-        let is_dead =
-            |it: &Member| it.expires <= now || it.revoke_by.is_some_and(|until| until <= now);
+        let is_dead = |it: &Member| it.due().is_some_and(|due| due <= now);
         let before = self.members.len();
         self.members.retain(|_, member| !is_dead(member));
         if self.members.len() < before {
+            self.shrank();
+        }
+    }
+
+    /// Somebody is gone: others share what it had. A group that is to be a classic one again goes on
+    /// under the generation that its members know.
+    fn shrank(&mut self) {
+        if !self.is_all_classic() {
             self.epoch += 1;
         }
     }
@@ -172,7 +189,8 @@ impl Modern {
     /// The coordinator moved to another node: all sessions begin anew.
     pub(crate) fn moved(&mut self, now: Duration, rules: Rules) {
         for member in self.members.values_mut() {
-            member.expires = now.saturating_add(rules.session);
+            let session = member.old.as_ref().map_or(rules.session, |old| old.session);
+            member.expires = now.saturating_add(session);
         }
     }
 
@@ -227,7 +245,7 @@ impl Modern {
             member.revoke_by = None;
         } else {
             self.members.remove(id);
-            self.epoch += 1;
+            self.shrank();
             if self.members.is_empty() {
                 self.target_epoch = self.epoch;
             }
@@ -241,34 +259,40 @@ impl Modern {
         client_id: &str,
         request: &ConsumerGroupHeartbeatRequest,
     ) -> Result<(), ErrorCode> {
-        let instance = request.instance_id.as_deref().map(str::to_owned);
-        let mut fresh = Member { instance: instance.clone(), ..Member::default() };
-        if let Some(instance) = &instance {
-            let same = |it: &Member| it.instance.as_ref() == Some(instance);
-            let old = self.members.iter().find(|(_, member)| same(member));
-            let old = old.map(|(id, member)| (id.clone(), member.is_away));
-            match old {
-                Some((old, false)) if old != id => return Err(ErrorCode::UNRELEASED_INSTANCE_ID),
-                Some((old, _)) => {
-                    let target = self.target.remove(&old).unwrap_or_default();
-                    self.target.insert(id.to_owned(), target);
-                    if let Some(member) = self.members.remove(&old) {
-                        fresh = Member { is_away: false, told: None, ..member };
-                    }
-                }
-                None => {}
-            }
-        }
-        let known = self.members.remove(id);
-        let mut member = known.unwrap_or(fresh);
+        let member = self.enter(id, request.instance_id.as_deref(), None)?;
         client_id.clone_into(&mut member.client_id);
         // Who joins has nothing: what it had before is free.
         member.revoking.clear();
         member.revoke_by = None;
         member.assigned.clear();
         (member.epoch, member.before) = (0, 0);
-        self.members.insert(id.to_owned(), member);
         Ok(())
+    }
+
+    /// The member of this id, who may be new. A static one takes the place of whoever had its name
+    /// before; among members by KIP-848 only when that one has said that it goes.
+    fn enter(
+        &mut self,
+        id: &str,
+        instance: Option<&str>,
+        old: Option<Old>,
+    ) -> Result<&mut Member, ErrorCode> {
+        let same = |it: &Member| instance.is_some() && it.instance.as_deref() == instance;
+        let before = self.members.iter().find(|(other, member)| *other != id && same(member));
+        let before = before.map(|(id, it)| (id.clone(), it.is_away || it.is_classic()));
+        let known = match before {
+            Some((_, false)) if old.is_none() => return Err(ErrorCode::UNRELEASED_INSTANCE_ID),
+            Some((before, _)) => {
+                let target = self.target.remove(&before).unwrap_or_default();
+                self.target.insert(id.to_owned(), target);
+                self.members.remove(&before)
+            }
+            None => self.members.remove(id),
+        };
+        let mut member = known.unwrap_or_default();
+        member.instance = instance.map(str::to_owned);
+        (member.is_away, member.told, member.old) = (false, None, old);
+        Ok(self.members.entry(id.to_owned()).or_insert(member))
     }
 
     fn check(
@@ -277,14 +301,7 @@ impl Modern {
         owned: Option<&BTreeSet<Place>>,
         request: &ConsumerGroupHeartbeatRequest,
     ) -> Result<(), ErrorCode> {
-        if let Some(instance) = request.instance_id.as_deref() {
-            let of = self.members.iter().find(|(_, it)| it.instance.as_deref() == Some(instance));
-            match of {
-                None => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
-                Some((other, _)) if other != id => return Err(ErrorCode::FENCED_INSTANCE_ID),
-                Some(_) => {}
-            }
-        }
+        self.check_instance(id, request.instance_id.as_deref())?;
         let member = self.members.get(id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
         let epoch = request.member_epoch;
         // The answer that brought the newest epoch may have been lost; then the member says what it
@@ -292,6 +309,17 @@ impl Modern {
         let has_no_more = owned.is_some_and(|owned| owned.is_subset(&member.assigned));
         let is_known = epoch == member.epoch || (epoch == member.before && has_no_more);
         if is_known && !member.is_away { Ok(()) } else { Err(ErrorCode::FENCED_MEMBER_EPOCH) }
+    }
+
+    /// Whether the static member of this name, if one is named, is this one.
+    fn check_instance(&self, id: &str, instance: Option<&str>) -> Result<(), ErrorCode> {
+        let Some(instance) = instance else { return Ok(()) };
+        let of = self.members.iter().find(|(_, it)| it.instance.as_deref() == Some(instance));
+        match of {
+            None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Some((other, _)) if other != id => Err(ErrorCode::FENCED_INSTANCE_ID),
+            Some(_) => Ok(()),
+        }
     }
 
     /// What the member says of itself, and whether the plan has to heed it.
@@ -339,10 +367,13 @@ impl Modern {
             member.revoke_by = None;
         }
         let revoking: BTreeSet<Place> = member.assigned.difference(&target).copied().collect();
-        if !revoking.is_empty() {
-            member.assigned.retain(|place| target.contains(place));
+        member.assigned.retain(|place| target.contains(place));
+        // Who says that it has none of it any more has nothing left to do.
+        if owned.is_none_or(|owned| !owned.is_disjoint(&revoking)) && !revoking.is_empty() {
             member.revoking = revoking;
-            member.revoke_by = Some(now.saturating_add(member.rebalance));
+            // One by the classic protocol has to join again within this time instead.
+            let until = now.saturating_add(member.rebalance);
+            member.revoke_by = (!member.is_classic()).then_some(until);
             return;
         }
         member.assigned.extend(target.iter().filter(|place| !taken.contains(place)));
@@ -357,7 +388,18 @@ impl Modern {
     /// Whether a member may commit in this epoch.
     pub(crate) fn may_commit(&self, id: &str, epoch: i32) -> Result<(), ErrorCode> {
         let member = self.members.get(id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
-        if member.epoch == epoch { Ok(()) } else { Err(ErrorCode::STALE_MEMBER_EPOCH) }
+        if member.epoch == epoch {
+            Ok(())
+        } else if member.is_classic() {
+            Err(ErrorCode::ILLEGAL_GENERATION)
+        } else {
+            Err(ErrorCode::STALE_MEMBER_EPOCH)
+        }
+    }
+
+    /// Whether this is a member by the classic protocol.
+    pub(crate) fn is_classic(&self, id: &str) -> bool {
+        self.members.get(id).is_some_and(Member::is_classic)
     }
 
     /// Whether a member has a partition since this epoch at least.

@@ -1,12 +1,9 @@
 //! Groups inside the cluster: their time, and the answers that had to wait.
 
-use forebay_protocol::messages::ConsumerGroupHeartbeatRequest;
-
+use super::Group;
 use super::classic::{Classic, Waited, World};
-use super::modern::{Told, Topics};
 use crate::api;
 use crate::cluster::Cluster;
-use crate::code::ErrorCode;
 use crate::connection::{Busy, Call};
 
 impl Cluster {
@@ -16,6 +13,17 @@ impl Cluster {
         name: &str,
         act: impl FnOnce(&mut Classic, &mut World<'_>) -> T,
     ) -> Option<T> {
+        let result = self.on_group(name, |group, world| act(&mut group.classic, world))?;
+        self.arm(name);
+        Some(result)
+    }
+
+    /// The group and the world around it, if there is one.
+    pub(super) fn on_group<T>(
+        &mut self,
+        name: &str,
+        act: impl FnOnce(&mut Group, &mut World<'_>) -> T,
+    ) -> Option<T> {
         let group = self.groups.get_mut(name)?;
         let mut world = World {
             now: self.now,
@@ -24,13 +32,11 @@ impl Cluster {
             initial_delay: self.options.initial_rebalance_delay,
             release: self.options.release,
         };
-        let result = act(&mut group.classic, &mut world);
-        self.arm(name);
-        Some(result)
+        Some(act(group, &mut world))
     }
 
     /// Notes when the group wants to be looked at next.
-    fn arm(&mut self, name: &str) {
+    pub(super) fn arm(&mut self, name: &str) {
         let now = self.wall_clock();
         let Some(group) = self.groups.get_mut(name) else { return };
         group.note_members(now);
@@ -45,45 +51,13 @@ impl Cluster {
         }
     }
 
-    /// A heartbeat by KIP-848. A group has members of one kind at a time.
-    pub(crate) fn consumer_heartbeat(
-        &mut self,
-        call: &Call,
-        request: &ConsumerGroupHeartbeatRequest,
-    ) -> Result<Told, ErrorCode> {
-        let topics = self.topics.iter().map(|(name, topic)| {
-            let count = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-            (name.to_owned(), (topic.id, count))
-        });
-        let topics: Topics = topics.collect();
-        let name = request.group_id.as_str();
-        let rules = self.options.consumer_groups;
-        let joins = request.member_epoch == 0;
-        let is_new = joins && !self.groups.contains_key(name);
-        if joins {
-            self.groups.entry(name.to_owned()).or_default();
-        }
-        let group = self.groups.get_mut(name).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
-        if !group.classic.is_empty() || !(joins || group.is_modern()) {
-            return Err(ErrorCode::GROUP_ID_NOT_FOUND);
-        }
-        // Who comes to an empty group decides what it is.
-        group.classic = Classic::default();
-        let client = call.client_id.as_deref().unwrap_or_default();
-        let told = group.modern.heartbeat((self.now, rules), client, request, &topics);
-        if is_new && told.is_err() {
-            self.groups.remove(name);
-        }
-        self.arm(name);
-        told
-    }
-
     /// A group's deadline has come.
     pub(crate) fn group_due(&mut self, name: &str) {
         let now = self.now;
         if let Some(group) = self.groups.get_mut(name) {
             group.modern.handle_timeout(now);
         }
+        self.maybe_downgrade(name);
         self.in_group(name, |classic, world| classic.handle_timeout(world));
     }
 

@@ -2,14 +2,14 @@
 //! back: nothing is lost, nothing is repeated, and no partition ever has two owners.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::custody::Custody;
 use crate::load::Load;
 use crate::member::{Group, Member, Place, all_handled};
 use crate::peer::{self, Topic};
 use crate::stage::Stage;
-use crate::story::{Ending, Story, expect};
+use crate::story::{Ending, Story, expect, until};
 
 pub(crate) const RANGE: Story = Story {
     name: "interop-range",
@@ -44,6 +44,14 @@ pub(crate) const CONSUMER: Story = Story {
     tell: |stage| Box::pin(share_by_consumer(stage)),
 };
 
+pub(crate) const MIGRATED: Story = Story {
+    name: "interop-migrated",
+    promise: "a group of ours and Java's changes from the classic protocol to KIP-848 and back by \
+              rolling restarts, with members of both kinds in between: nothing is lost, repeated \
+              or owned twice",
+    tell: |stage| Box::pin(migrate(stage)),
+};
+
 const PARTITIONS: i32 = 6;
 /// A member by kcat leaves after so many: some seconds of its share.
 const KCAT_HANDLES: usize = 1_000;
@@ -74,8 +82,9 @@ impl Kind {
 }
 
 /// A member, or what it was before it left.
-struct Player {
+struct Player<'a> {
     kind: Kind,
+    how: &'a str,
     /// Its `client.id`, of its own each time that it comes.
     name: String,
     member: Option<Member>,
@@ -94,7 +103,7 @@ enum Leave {
 struct Cast<'a> {
     group: Group<'a>,
     java: peer::Java,
-    players: Vec<Player>,
+    players: Vec<Player<'a>>,
     /// How many were started.
     started: u32,
 }
@@ -106,55 +115,82 @@ async fn share_by_consumer(stage: &Stage) -> Result<(), Ending> {
     share(stage, "consumer", [Kind::Ours, Kind::Java, Kind::Librdkafka]).await
 }
 
-async fn share(stage: &Stage, how: &str, kinds: [Kind; 3]) -> Result<(), Ending> {
+async fn share(stage: &Stage, how: &'static str, kinds: [Kind; 3]) -> Result<(), Ending> {
+    // Six at first; each who left had some, which others got and it got back.
+    play(stage, 6 + 3 * 2, async |cast, load| cast.share(kinds, (load, how)).await).await
+}
+
+async fn migrate(stage: &Stage) -> Result<(), Ending> {
+    if !stage.broker().has_consumer_protocol() {
+        return Err(Ending::NotOffered("KIP-848: since Kafka 4.0".to_owned()));
+    }
+    let by =
+        async |how| play(stage, 6 + 6 * 2, async |cast, load| cast.migrate(how, load).await).await;
+    stage.by_each_way(&["range", "cooperative-sticky"], by).await
+}
+
+/// Members come and go as `act` says while records flow; so many partitions are given at least.
+async fn play(
+    stage: &Stage,
+    gains: usize,
+    act: impl AsyncFnOnce(&mut Cast<'_>, Load) -> Result<(), Ending>,
+) -> Result<(), Ending> {
     let java = peer::java(stage).await?;
     let name = stage.topic("interop", PARTITIONS).await?;
     let custody = Custody::start(stage.machines(), &name).await?;
     let group_name = stage.name("group");
     let topic = Topic { bootstrap: custody.bootstrap(), name: &name };
-    let group = Group { topic, name: &group_name, how, client: "" };
+    let group = Group { topic, name: &group_name, how: "", client: "" };
     let mut cast = Cast { group, java, players: Vec::new(), started: 0 };
     let load = Load::start(Topic { bootstrap: stage.bootstrap(), name: &name });
-    let played = cast.play(kinds, (load, how)).await;
-    played.map_err(|ending| {
+    act(&mut cast, load).await.map_err(|ending| {
         let Ending::Broken(what) = &ending else { return ending };
         Ending::Broken(format!("{what}; owners on the wire: {:?}", custody.owners()))
     })?;
-    // Six at first; each who left had some, which others got and it got back.
-    custody.judge(6 + 3 * 2)
+    custody.judge(gains)
 }
 
-impl Cast<'_> {
-    async fn play(&mut self, kinds: [Kind; 3], (load, how): (Load, &str)) -> Result<(), Ending> {
+impl<'a> Cast<'a> {
+    async fn share(
+        &mut self,
+        kinds: [Kind; 3],
+        (load, how): (Load, &'a str),
+    ) -> Result<(), Ending> {
         for kind in kinds {
-            self.enter(kind.at_hand(how).await)?;
+            self.enter(kind.at_hand(how).await, how)?;
         }
         self.all_have_something().await?;
         for number in 0..kinds.len() {
-            self.leave(number, Leave::UnderLoad).await?;
-            self.all_handled(&load.places()).await?;
-            self.come_back(number)?;
-            self.all_have_something().await?;
+            self.restart(number, how, &load).await?;
         }
-        let places = load.end().await?;
-        self.all_handled(&places).await?;
-        for number in 0..kinds.len() {
-            self.leave(number, Leave::AtRest).await?;
-        }
-        self.judge()
+        self.end(load).await
     }
 
-    fn enter(&mut self, kind: Kind) -> Result<(), Ending> {
-        let mut player = Player { kind, name: String::new(), member: None, past: Vec::new() };
+    /// One after another comes back by the other protocol, and then by its former one.
+    async fn migrate(&mut self, classic: &'a str, load: Load) -> Result<(), Ending> {
+        for kind in [Kind::Ours, Kind::Java, Kind::Ours] {
+            self.enter(kind, classic)?;
+        }
+        self.all_have_something().await?;
+        for how in ["consumer", classic] {
+            for number in 0..self.players.len() {
+                self.restart(number, how, &load).await?;
+            }
+        }
+        self.end(load).await
+    }
+
+    fn enter(&mut self, kind: Kind, how: &'a str) -> Result<(), Ending> {
+        let mut player = Player { kind, how, name: String::new(), member: None, past: Vec::new() };
         self.start(&mut player)?;
         self.players.push(player);
         Ok(())
     }
 
-    fn start(&mut self, player: &mut Player) -> Result<(), Ending> {
+    fn start(&mut self, player: &mut Player<'_>) -> Result<(), Ending> {
         self.started += 1;
         player.name = format!("{:?}-{}", player.kind, self.started).to_lowercase();
-        let group = Group { client: &player.name, ..self.group };
+        let group = Group { client: &player.name, how: player.how, ..self.group };
         player.member = Some(match player.kind {
             Kind::Ours => Member::ours(group, Duration::ZERO)?,
             Kind::Java => Member::start(self.java.member(group))?,
@@ -164,11 +200,24 @@ impl Cast<'_> {
         Ok(())
     }
 
-    fn come_back(&mut self, number: usize) -> Result<(), Ending> {
+    /// A member leaves, the others take over, and it comes back.
+    async fn restart(&mut self, number: usize, how: &'a str, load: &Load) -> Result<(), Ending> {
+        self.leave(number, Leave::UnderLoad).await?;
+        self.all_handled(&load.places()).await?;
         let mut player = self.players.remove(number);
+        player.how = how;
         self.start(&mut player)?;
         self.players.insert(number, player);
-        Ok(())
+        self.all_have_something().await
+    }
+
+    async fn end(&mut self, load: Load) -> Result<(), Ending> {
+        let places = load.end().await?;
+        self.all_handled(&places).await?;
+        for number in 0..self.players.len() {
+            self.leave(number, Leave::AtRest).await?;
+        }
+        self.judge()
     }
 
     async fn leave(&mut self, number: usize, why: Leave) -> Result<(), Ending> {
@@ -191,16 +240,10 @@ impl Cast<'_> {
 
     /// Waits until each member has handled something, and so has partitions.
     async fn all_have_something(&self) -> Result<(), Ending> {
-        let by = Instant::now() + PATIENCE;
-        while self.members().iter().any(|member| member.count() == 0) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            expect((Instant::now() < by).into(), || {
-                let player = |it: &Player| (it.name.clone(), it.member.as_ref().map(Member::count));
-                let counts: Vec<_> = self.players.iter().map(player).collect();
-                format!("they did not share in a minute: they handled {counts:?}")
-            })?;
-        }
-        Ok(())
+        let player = |it: &Player<'_>| (it.name.clone(), it.member.as_ref().map(Member::count));
+        let counts = || self.players.iter().map(player).collect::<Vec<_>>();
+        let say = || format!("they did not share: they handled {:?}", counts());
+        until(PATIENCE, || counts().iter().all(|(_, count)| *count != Some(0)), say).await
     }
 
     async fn all_handled(&self, places: &BTreeSet<Place>) -> Result<(), Ending> {
@@ -212,7 +255,7 @@ impl Cast<'_> {
     /// That nothing was handled twice: all left in good order. kcat commits every five seconds and,
     /// not always, when it leaves: what it repeats or has repeated is not ours to promise.
     fn judge(&self) -> Result<(), Ending> {
-        let mut first: BTreeMap<Place, &Player> = BTreeMap::new();
+        let mut first: BTreeMap<Place, &Player<'_>> = BTreeMap::new();
         let mut again = Vec::new();
         for player in &self.players {
             for place in &player.past {

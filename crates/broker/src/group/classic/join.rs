@@ -248,7 +248,7 @@ impl Classic {
     }
 
     /// The assignor that most members like best, of those that all name.
-    fn choose(&self) -> Option<String> {
+    pub(super) fn choose(&self) -> Option<String> {
         let has = |member: &Member, name: &str| member.protocols.iter().any(|it| it.0 == name);
         let is_common = |name: &str| self.members.values().all(|member| has(member, name));
         let mut votes: Vec<(usize, &str)> = Vec::new();

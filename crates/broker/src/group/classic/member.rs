@@ -12,10 +12,10 @@ use crate::connection::Call;
 pub(crate) struct Member {
     pub(crate) instance: Option<String>,
     pub(crate) client_id: String,
-    pub(super) session: Duration,
-    pub(super) rebalance: Duration,
+    pub(in crate::group) session: Duration,
+    pub(in crate::group) rebalance: Duration,
     /// Assignors and what the member tells each, the best liked first.
-    pub(super) protocols: Vec<(String, Bytes)>,
+    pub(in crate::group) protocols: Vec<(String, Bytes)>,
     pub(crate) assignment: Bytes,
     /// Silence until then is death.
     pub(super) expires: Duration,
