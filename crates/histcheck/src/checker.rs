@@ -3,6 +3,7 @@
 mod member;
 mod partition;
 mod report;
+mod standing;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use member::Member;
 pub(crate) use partition::{Claim, InFlight, Partition, Reason, Run};
 pub(crate) use report::Report;
+pub(crate) use standing::Standing;
 pub(crate) use written::Written;
 
 use crate::cells::Mark;
-use crate::event::{Event, Terms, What};
+use crate::event::{Event, Parked, Terms, What, Word};
+use crate::rules::directed;
 use crate::rules::log::{self, Seen};
 use crate::rules::work::{self, Who};
 use crate::verdict::{Needs, Verdict};
@@ -73,6 +76,8 @@ impl Checker {
                 let cause = format!("{member} was told to go back");
                 self.partition(tp).seek(member, (event.at, *to), cause);
             }
+            What::Directed { member, tp, word } => self.directed((member, tp), *word),
+            What::Parked { member, tp, parked } => self.parked((member, tp), *parked),
             What::Trimmed { tp, before } => self.partition(tp).trim(*before),
             What::Held { member, bytes, most } => {
                 work::b10_within_budget(member, (*bytes, *most), &mut self.report);
@@ -160,6 +165,7 @@ impl Checker {
         if self.terms.reaction_ms == 0 || !partition.just_lost(member, reaction) {
             work::b5_starts_while_owned(who, why_not, (partition, seen), &mut self.report);
         }
+        directed::b5_parked_is_left_alone(who, (partition, seen.offset), &mut self.report);
         work::b4_key_in_order(who, self.terms.order, (partition, seen), &mut self.report);
         partition.begin_run(member, seen);
     }
@@ -190,7 +196,9 @@ impl Checker {
     fn commit_sent(&mut self, (member, tp): (&str, &str), (commit, offset): (u64, i64)) {
         self.report.figures.commits += 1;
         let (event, at) = (self.report.figures.events, self.report.at);
-        let partition = self.partition(tp);
+        let partition = self.partitions.entry(tp.to_owned()).or_default();
+        let who = Who { member, tp };
+        directed::b5_handed_over_is_not_committed(who, (partition, offset), &mut self.report);
         if partition.claims.last().is_none_or(|claim| claim.offset < offset) {
             partition.claims.push(Claim { event, at, offset });
         }
@@ -225,7 +233,8 @@ impl Checker {
             work::b5_given_to_one(Who { member, tp }, &owner, reason, &mut self.report);
             self.unclean(tp, format!("{owner} was replaced"), reason);
         }
-        let is_move = self.partition(tp).gain(member);
+        let at = self.report.at;
+        let is_move = self.partition(tp).gain(member, at);
         self.report.figures.moves += u64::from(is_move);
     }
 
@@ -235,11 +244,15 @@ impl Checker {
         let partition = self.partitions.entry(tp.to_owned()).or_default();
         if partition.owner.as_deref() == Some(member) {
             work::b5_gives_back_at_rest(Who { member, tp }, partition, &mut self.report);
+            if partition.is_in_disorder() || partition.is_leaving_uncommitted() {
+                let cause = format!("{member} gave back what it was to park, in disorder");
+                return self.unclean(tp, cause, Reason::Outside);
+            }
             if reason == Reason::Outside && partition.is_uncommitted() {
                 let cause = format!("{member} gave back uncommitted work during a fault");
                 return self.unclean(tp, cause, reason);
             }
-            partition.leave();
+            partition.leave(self.report.at);
         }
     }
 
@@ -247,6 +260,20 @@ impl Checker {
         if self.partition(tp).owner.as_deref() == Some(member) {
             let reason = self.reason(member);
             self.unclean(tp, cause.to_owned(), reason);
+        }
+    }
+
+    fn directed(&mut self, (member, tp): (&str, &str), word: Word) {
+        let at = self.report.at;
+        self.partition(tp).direct(member, at, word);
+    }
+
+    /// What is parked in disorder is done again in part when it goes on.
+    fn parked(&mut self, (member, tp): (&str, &str), parked: Parked) {
+        let partition = self.partitions.entry(tp.to_owned()).or_default();
+        if partition.is_owned_by(member) {
+            directed::b9_parked_is_at_rest(Who { member, tp }, parked, partition, &mut self.report);
+            partition.park(self.report.at, parked, format!("{member} parked it in disorder"));
         }
     }
 

@@ -50,6 +50,11 @@ pub enum What {
     /// The user of a member moves it back to this offset: what comes after it is done again. Noted
     /// before the client hears of it, and again when it has.
     Sought { member: String, tp: String, to: i64 },
+    /// Somebody else than the group wants this of a partition that is the member's. Noted before
+    /// the client hears of it.
+    Directed { member: String, tp: String, word: Word },
+    /// It was drained because of that.
+    Parked { member: String, tp: String, parked: Parked },
     /// Retention deleted the records before this offset; who stands before it goes on there.
     Trimmed { tp: String, before: i64 },
     /// So much memory the member held at most until now, and what it may hold, in bytes.
@@ -74,6 +79,31 @@ pub enum What {
     Truth { tp: String, offset: i64, key: u64, seq: u64 },
     /// At the end: what is committed, and where the log ends.
     Final { tp: String, committed: i64, end: i64 },
+}
+
+/// What somebody else than the group may want of a partition.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Word {
+    /// Hand out nothing more until it is released.
+    Hold,
+    /// Start nothing more, wait for what runs, commit, and do nothing with it until it is released.
+    Drain,
+    /// The same, and somebody else goes on with it: what is committed then counts.
+    HandOver,
+    /// Go on.
+    Release,
+}
+
+/// How a partition was parked.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[allow(clippy::exhaustive_structs, reason = "whoever notes events makes them")]
+pub struct Parked {
+    /// All before it is done; `None` when it had not started.
+    pub position: Option<i64>,
+    /// Whether nothing of it runs any more and all that is done is committed.
+    pub is_clean: bool,
 }
 
 /// What a history is to be judged by.

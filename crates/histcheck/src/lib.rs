@@ -23,7 +23,7 @@ mod rules;
 mod verdict;
 
 pub use checker::Checker;
-pub use event::{Event, Order, Terms, What};
+pub use event::{Event, Order, Parked, Terms, What, Word};
 pub use history::{History, HistoryError};
 pub use notebook::{Notebook, mend, now};
 pub use verdict::{Break, Figures, Needs, Rule, Verdict};

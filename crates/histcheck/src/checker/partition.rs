@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::Standing;
 use crate::cells::{Cell, Cells, Mark};
+use crate::event::{Parked, Word};
 use crate::rules::log::Seen;
 
 /// How long a commit may wait for its coordinator: 10 s, in nanoseconds.
@@ -20,6 +22,10 @@ pub(crate) struct Partition {
     loser: Option<(String, u64)>,
     /// Behind the last record that is done.
     done_end: i64,
+    /// What somebody else than the group wants of it.
+    pub(crate) standing: Standing,
+    /// It was parked with work that had not ended or is not committed.
+    is_in_disorder: bool,
     /// Ownerships that ended without being given back, in order.
     pub(crate) losses: Vec<Loss>,
     /// Handlers at work: by member and offset, the oldest first. There are two at one offset when
@@ -101,18 +107,20 @@ pub(crate) struct InFlight {
 /// Who holds it.
 impl Partition {
     /// Begins an ownership; whether the one before was another's.
-    pub(crate) fn gain(&mut self, member: &str) -> bool {
+    pub(crate) fn gain(&mut self, member: &str, at: u64) -> bool {
         if self.owner.as_deref() == Some(member) {
             return false;
         }
+        self.stand(at, Standing::Flowing);
         self.begun.clear();
         (self.begun_end, self.is_seeking) = (0, false);
         self.owner = Some(member.to_owned());
         self.owner_before.as_deref().is_some_and(|before| before != member)
     }
 
-    /// The present ownership ends.
-    pub(crate) fn leave(&mut self) {
+    /// The present ownership ends, and every directive with it.
+    pub(crate) fn leave(&mut self, at: u64) {
+        self.stand(at, Standing::Flowing);
         self.owner_before = self.owner.take().or_else(|| self.owner_before.take());
     }
 
@@ -127,7 +135,7 @@ impl Partition {
         let is_grounded = reason == Reason::Outside;
         let repeats_from = is_grounded.then(|| self.stored.unwrap_or(i64::MIN));
         self.losses.push(Loss { cause, repeats_from, commits_until, repeated: 0 });
-        self.leave();
+        self.leave(at);
     }
 
     /// The owner's user wants everything from `to` on again; commits may fall to there.
@@ -140,6 +148,7 @@ impl Partition {
         self.stored = self.stored.map(|stored| stored.min(to));
         for sent in self.in_flight.values_mut() {
             sent.offset = sent.offset.min(to);
+            sent.floor = sent.floor.map(|floor| floor.min(to));
         }
     }
 
@@ -165,6 +174,10 @@ impl Partition {
         }
     }
 
+    pub(crate) fn is_owned_by(&self, member: &str) -> bool {
+        self.owner.as_deref() == Some(member)
+    }
+
     /// Whether somebody else than this member holds it.
     pub(crate) fn is_others(&self, member: &str) -> bool {
         self.owner.as_deref().is_some_and(|owner| owner != member)
@@ -175,9 +188,78 @@ impl Partition {
         self.loser.as_ref().is_some_and(|(loser, at)| loser == member && since <= *at)
     }
 
+    /// Whether something before `position` is done and not known to be stored.
+    pub(crate) fn is_open_at(&self, position: i64) -> bool {
+        self.stored.unwrap_or(0) < position.min(self.done_end)
+    }
+
+    /// Whether an owner was ever told to go back.
+    pub(crate) const fn was_sought(&self) -> bool {
+        self.sought.is_some()
+    }
+
     /// Whether something is done and not known to be stored.
     pub(crate) fn is_uncommitted(&self) -> bool {
         self.stored.unwrap_or(0) < self.done_end
+    }
+}
+
+/// What somebody else than the group wants of it.
+impl Partition {
+    /// Who owns it was told this.
+    pub(crate) fn direct(&mut self, member: &str, at: u64, word: Word) {
+        if !self.is_owned_by(member) {
+            return;
+        }
+        let mut standing = self.standing;
+        standing.hear(word);
+        self.stand(at, standing);
+        if self.standing.is_handed_over() && self.is_in_disorder {
+            let cause = format!("{member} handed it over in disorder");
+            self.repeat(self.stored.unwrap_or(i64::MIN), cause);
+        }
+    }
+
+    /// It is parked. What had not ended, or was not committed, is done again when it goes on: where
+    /// it stood, or, from others' hands, at what is committed.
+    pub(crate) fn park(&mut self, at: u64, parked: Parked, cause: String) {
+        let mut standing = self.standing;
+        let goes_to_others = standing.park();
+        self.is_in_disorder = !parked.is_clean;
+        if self.is_in_disorder {
+            let stored = self.stored.unwrap_or(i64::MIN);
+            let position = parked.position.unwrap_or(i64::MIN);
+            let from = if goes_to_others { stored.min(position) } else { position };
+            self.repeat(from, cause);
+        }
+        self.stand(at, standing);
+    }
+
+    /// The owner begins again here: what was done from there on may be done again.
+    fn repeat(&mut self, from: i64, cause: String) {
+        let repeats_from = Some(from);
+        self.losses.push(Loss { cause, repeats_from, commits_until: None, repeated: 0 });
+        self.begun.clear();
+        self.begun_end = 0;
+    }
+
+    /// What has to go on has so from now on.
+    fn stand(&mut self, at: u64, standing: Standing) {
+        if self.standing.is_still() && !standing.is_still() {
+            self.waits_since = self.waits_since.max(at);
+        }
+        self.is_in_disorder &= standing != Standing::Flowing;
+        self.standing = standing;
+    }
+
+    /// Whether its owner was told to park it by a time, and it goes elsewhere before it is committed.
+    pub(crate) fn is_leaving_uncommitted(&self) -> bool {
+        self.standing.is_leaving() && self.is_uncommitted()
+    }
+
+    /// Whether its owner was told to give it out of hand and could not do so in good order.
+    pub(crate) const fn is_in_disorder(&self) -> bool {
+        self.is_in_disorder
     }
 }
 
@@ -207,6 +289,7 @@ impl Partition {
 
     /// A run ended without being done: it may begin again.
     pub(crate) fn step_back(&mut self, run: Run) {
+        self.is_in_disorder |= self.standing.is_leaving();
         match run.seq.checked_sub(1) {
             // What began since its owner went back knows nothing of it.
             _ if run.is_of_past => {}

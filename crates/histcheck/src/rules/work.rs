@@ -203,14 +203,16 @@ pub(crate) fn b7_resets_are_expected(expected: u64, report: &mut Report) {
     }
 }
 
-/// B8: in quiet times a partition with backlog does not stand still for longer than the terms say.
+/// B8: in quiet times a partition with backlog does not stand still for longer than the terms say,
+/// unless it was told to.
 pub(crate) fn b8_no_stall(
     tp: &str,
     terms: &Terms,
     (partition, quiet_since): (&Partition, Option<u64>),
     report: &mut Report,
 ) {
-    let Some(quiet_since) = quiet_since.filter(|_| partition.backlog != 0) else { return };
+    let has_to_go_on = partition.backlog != 0 && !partition.standing.is_still();
+    let Some(quiet_since) = quiet_since.filter(|_| has_to_go_on) else { return };
     let stall = report.at.saturating_sub(partition.waits_since.max(quiet_since));
     report.figures.longest_stall = report.figures.longest_stall.max(stall);
     if terms.stall_ms != 0 && millis(terms.stall_ms) < stall {
