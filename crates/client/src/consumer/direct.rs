@@ -102,6 +102,10 @@ impl OwnershipHandle {
     /// nothing more of `partitions`, and a [`release`](Self::release) goes on at what is committed
     /// by then, or by the reset policy where nothing is.
     ///
+    /// Where [`is_clean`](Parked::is_clean) is false, a last commit that waited for its coordinator
+    /// may arrive after that: it covers nothing that is not done, but it may be lower than what
+    /// somebody else has committed meanwhile.
+    ///
     /// # Errors
     ///
     /// As [`drain`](Self::drain).
