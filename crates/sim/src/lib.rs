@@ -8,9 +8,11 @@
 
 #![forbid(unsafe_code)]
 
+mod later;
 mod link;
 mod member;
 mod nemesis;
+mod plan;
 mod play;
 mod recorder;
 mod wire;
@@ -18,4 +20,5 @@ mod world;
 
 pub use forebay::mutant::Mutant;
 pub use member::Conduct;
+pub use plan::Seed;
 pub use play::{Played, Shape, play};

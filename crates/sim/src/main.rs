@@ -11,13 +11,14 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use forebay_sim::{Conduct, Mutant, Played, play};
+use forebay_sim::{Conduct, Mutant, Played, Seed, play};
 
 const USAGE: &str =
     "usage: forebay-sim (--seeds N [--from S] | --seed N) [--mutant NAME] [--threads T]
   --seeds N      plays N seeds, each twice, and tells of those that went wrong
   --from S       the first of them; 0 when not said
-  --seed N       plays one seed and prints its history, a line per event, and the verdict
+  --seed N       plays one seed and prints its history, a line per event, and the verdict; 1:N as
+                 it was in the first edition, when less could be drawn
   --mutant NAME  the client makes this mistake; with --seeds: looks for the first seed whose run is
                  refused, and tells by which rule. `all`: each mistake after another
   --threads T    as many seeds side by side; as many as there are cores when not said";
@@ -29,7 +30,7 @@ const TELLS_EVERY: Duration = Duration::from_secs(10);
 struct Asked {
     from: u64,
     count: u64,
-    seed: Option<u64>,
+    seed: Option<Seed>,
     mutants: Vec<Mutant>,
     threads: usize,
 }
@@ -72,7 +73,7 @@ fn main() -> ExitCode {
     if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn replay(seed: u64, mutant: Option<Mutant>) -> bool {
+fn replay(seed: Seed, mutant: Option<Mutant>) -> bool {
     let played = match play(seed, mutant.map_or(Conduct::Honest, Conduct::Mistaken)) {
         Ok(played) => played,
         Err(error) => {
@@ -96,7 +97,7 @@ fn many(asked: &Asked) -> bool {
     println!("{count} seeds from {from}, each twice, {threads} side by side; --seed N replays one");
     let tally = Tally::new(*count);
     side_by_side(asked, |seed| {
-        tally.count(wrong(seed));
+        tally.count(wrong(seed.into()));
         true
     });
     println!("{}", tally.told());
@@ -141,7 +142,7 @@ impl Tally {
 }
 
 /// What is wrong with a seed, if anything.
-fn wrong(seed: u64) -> Option<String> {
+fn wrong(seed: Seed) -> Option<String> {
     match (play(seed, Conduct::Honest), play(seed, Conduct::Honest)) {
         (Ok(first), Ok(second)) if first.hash != second.hash => {
             Some(format!("seed {seed}: played twice, it went two ways"))
@@ -155,9 +156,9 @@ fn wrong(seed: u64) -> Option<String> {
 fn hunt(asked: &Asked, mutant: Mutant) -> bool {
     let first: Mutex<Option<(u64, String)>> = Mutex::new(None);
     side_by_side(asked, |seed| {
-        let why = match play(seed, Conduct::Mistaken(mutant)) {
+        let why = match play(seed.into(), Conduct::Mistaken(mutant)) {
             // Without the mistake the same seed has to be good, or it shows nothing.
-            Ok(played) => played.refusal().filter(|_| wrong(seed).is_none()),
+            Ok(played) => played.refusal().filter(|_| wrong(seed.into()).is_none()),
             Err(error) => Some(error.to_string()),
         };
         let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
@@ -190,7 +191,7 @@ fn side_by_side(asked: &Asked, take: impl Fn(u64) -> bool + Sync) {
     });
 }
 
-fn told(seed: u64, played: &Played) -> String {
+fn told(seed: Seed, played: &Played) -> String {
     let unmet = played.unmet.iter().map(|unmet| format!("unmet: {unmet}\n"));
     let unmet: String = unmet.collect();
     format!("seed {seed}: {}\n{unmet}{}", played.shape.text, played.verdict)

@@ -8,12 +8,12 @@ use forebay::mutant::Mutant;
 use forebay::runtime::Placement;
 use forebay::{
     Consumer, ConsumerConfig, ConsumerHandle, Context, Error, GroupProtocol, OffsetReset,
-    OwnershipEvent, Position, Record, TopicPartition,
+    OwnershipEvent, PartitionSummary, Position, Record, TopicPartition,
 };
-use forebay_histcheck::What;
+use forebay_histcheck::{Parked, What};
 
 use crate::link::Way;
-use crate::nemesis::Plan;
+use crate::plan::{Extra, Plan};
 use crate::recorder::Recorder;
 use crate::wire::tp;
 use crate::world::{GROUP, SESSION, TOPIC, World, value_of};
@@ -61,14 +61,16 @@ impl Sharing {
 }
 
 /// A consumer that runs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) name: String,
     /// Of a static member.
     pub(crate) instance: Option<String>,
     pub(crate) way: Way,
-    handle: ConsumerHandle,
-    recorder: Arc<Recorder>,
+    /// Partitions of it may be drained in less time than a record takes.
+    is_directed: bool,
+    pub(crate) handle: ConsumerHandle,
+    pub(crate) recorder: Arc<Recorder>,
 }
 
 impl Member {
@@ -88,7 +90,7 @@ impl Member {
             .session_timeout(SESSION)
             .heartbeat_interval(Duration::from_secs(1))
             .rebalance_timeout(Duration::from_secs(30))
-            .drain_timeout(Duration::from_secs(5))
+            .drain_timeout(plan.patience())
             .auto_offset_reset(OffsetReset::Earliest)
             .connector(Arc::new(way.clone()))
             .placement(Placement::Caller)
@@ -96,7 +98,7 @@ impl Member {
             .order(plan.order())
             .concurrency(CONCURRENCY)
             .workers(1)
-            .on_ownership(tell_resets(name.clone(), &world.recorder));
+            .on_ownership(tell_news(name.clone(), &world.recorder));
         let builder = match &instance {
             Some(instance) => builder.group_instance_id(instance.as_str()),
             None => builder,
@@ -114,19 +116,30 @@ impl Member {
         drop(tokio::spawn(
             consumer.run(move |record: Record, _: Context| work.clone().handle(record, conduct)),
         ));
-        Ok(Self { name, instance, way, handle, recorder })
+        let is_directed = plan.has(Extra::Directives);
+        Ok(Self { name, instance, way, is_directed, handle, recorder })
     }
 
-    /// Leaves in good order, or by the deadline; whether all went well.
+    /// Leaves in good order, or by the deadline; whether all went well. Whoever cuts a drain short
+    /// finds that told in the end.
     pub(crate) async fn leave(self) -> bool {
         self.tell_memory().await;
         let summary = self.handle.close(Duration::from_secs(20)).await;
         // A static member says nothing to the coordinator.
-        let tells = summary.is_clean() && self.instance.is_some();
-        if let Some(witness) = self.way.witness.as_ref().filter(|_| tells) {
+        let whole = |it: &PartitionSummary| it.is_drained && it.is_committed && it.error.is_none();
+        let is_cut_short = self.is_directed && summary.cause.is_none();
+        let is_fine = summary.is_clean() || is_cut_short && summary.partitions.iter().all(whole);
+        if (is_fine || is_cut_short) && self.instance.is_some() {
+            self.has_left();
+        }
+        is_fine
+    }
+
+    /// It gave everything back, and said nothing of it.
+    pub(crate) fn has_left(&self) {
+        if let Some(witness) = &self.way.witness {
             witness.lock().unwrap_or_else(PoisonError::into_inner).leave();
         }
-        summary.is_clean()
     }
 
     /// Notes the most memory that it has held.
@@ -178,16 +191,20 @@ pub(crate) enum Wish {
     Resume,
 }
 
-/// Notes positions that were replaced.
-fn tell_resets(
+/// Notes positions that were replaced, and what is parked.
+fn tell_news(
     name: String,
     recorder: &Arc<Recorder>,
 ) -> impl Fn(&OwnershipEvent) + Send + Sync + 'static {
     let recorder = Arc::clone(recorder);
     move |event| {
+        let member = name.clone();
         if let OwnershipEvent::Reset { tp: of, from, to } = event {
-            let (member, tp, cause) = (name.clone(), tp(of.partition), format!("from {from}"));
+            let (tp, cause) = (tp(of.partition), format!("from {from}"));
             recorder.note_of(&name, What::Reset { member, tp, to: to.0, cause });
+        } else if let OwnershipEvent::Parked { tp: of, position, is_clean } = event {
+            let parked = Parked { position: position.map(|at| at.0), is_clean: *is_clean };
+            recorder.note_of(&name, What::Parked { member, tp: tp(of.partition), parked });
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Who does harm, when, and how? Drawn from the seed.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use forebay::{BrokerId, Error, Order};
+use forebay::{BrokerId, Error};
 use forebay_broker::{ApiKey, Cluster, Effect, ErrorCode, Fault, TopicPartition};
 use forebay_histcheck::What;
 use tokio::task::JoinHandle;
 
-use crate::member::{Conduct, Member, Sharing, Wish};
+use crate::later::Later;
+use crate::member::{Member, Sharing, Wish};
+use crate::plan::{Extra, Plan};
 use crate::world::{GROUP, TOPIC, World};
 
 /// The most members at once.
@@ -27,85 +28,14 @@ const APIS: [ApiKey; 10] = [
     ApiKey::ConsumerGroupHeartbeat,
 ];
 
-/// What some runs have and others have not.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Extra {
-    /// Records of a partition run side by side.
-    Unordered,
-    /// Records are large, and more than a member may hold.
-    Bulky,
-    /// Members are static: who comes back takes the place of one that was there.
-    Static,
-    /// Retention deletes records, read or not.
-    Retention,
-    /// Leaders say that positions are out of range which are not.
-    StaleLeaders,
-    /// The coordinator forgets to answer about a partition.
-    LeftOut,
-    /// Users pause partitions.
-    Pauses,
-    /// Ways fall silent without an end.
-    Stalls,
-    /// Fetch sessions are forgotten.
-    Sessions,
-    /// Users go back to do some records again.
-    Seeks,
-}
-
-impl Extra {
-    const ALL: [Self; 10] = [
-        Self::Unordered,
-        Self::Bulky,
-        Self::Static,
-        Self::Retention,
-        Self::StaleLeaders,
-        Self::LeftOut,
-        Self::Pauses,
-        Self::Stalls,
-        Self::Sessions,
-        Self::Seeks,
-    ];
-
-    /// A third of all runs have none.
-    pub(crate) fn draw(rng: &mut fastrand::Rng) -> BTreeSet<Self> {
-        let has_any = rng.u8(..3) != 0;
-        Self::ALL.into_iter().filter(|_| rng.u8(..3) == 0 && has_any).collect()
-    }
-}
-
-/// What may happen in a run, and how members are.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) sharing: Sharing,
-    pub(crate) conduct: Conduct,
-    /// The longest that a record takes.
-    pub(crate) slowness: Duration,
-    /// Nothing goes wrong: members come and go, that is all.
-    pub(crate) is_calm: bool,
-    pub(crate) extras: BTreeSet<Extra>,
-}
-
-impl Plan {
-    pub(crate) fn has(&self, extra: Extra) -> bool {
-        self.extras.contains(&extra)
-    }
-
-    pub(crate) fn order(&self) -> Order {
-        if self.has(Extra::Unordered) { Order::Unordered } else { Order::Partition }
-    }
-
-    /// What a record has beside its name, in bytes.
-    pub(crate) fn bulk(&self) -> usize {
-        if self.has(Extra::Bulky) { 16 << 10 } else { 0 }
-    }
-}
-
 /// Leads members through a run.
 #[derive(Debug)]
 pub(crate) struct Nemesis<'a> {
-    world: &'a World,
-    plan: Plan,
+    pub(crate) world: &'a World,
+    pub(crate) plan: Plan,
     rng: fastrand::Rng,
+    /// What came with later editions.
+    pub(crate) later: Later,
     pub(crate) members: Vec<Member>,
     born: u32,
     /// Names of static members that nobody has now.
@@ -119,7 +49,8 @@ impl<'a> Nemesis<'a> {
         let instances = (1..=MEMBERS).rev().map(|number| format!("i{number}"));
         let instances = instances.filter(|_| plan.has(Extra::Static)).collect();
         let (members, leaving) = (Vec::new(), Vec::new());
-        Self { world, plan, rng, members, born: 0, instances, leaving }
+        let later = Later::new(plan.seed);
+        Self { world, plan, rng, later, members, born: 0, instances, leaving }
     }
 
     /// A new member joins.
@@ -140,6 +71,7 @@ impl<'a> Nemesis<'a> {
             }
             self.take_names_back().await;
             self.change_members()?;
+            self.stir();
             let pause = Duration::from_millis(self.rng.u64(100..4_000));
             if self.plan.is_calm || self.rng.u8(..3) == 0 {
                 tokio::time::sleep(pause).await;
@@ -194,7 +126,7 @@ impl<'a> Nemesis<'a> {
 
     /// Something is wrong for a while.
     async fn harm(&mut self, pause: Duration) {
-        let extra = self.rng.choice(&self.plan.extras).copied();
+        let extra = self.rng.choice(self.plan.first()).copied();
         let fault = if let Some(extra) = extra
             && self.rng.bool()
             && let Some(fault) = self.strange(extra).await
@@ -225,7 +157,9 @@ impl<'a> Nemesis<'a> {
         let times = self.rng.u32(1..4);
         let refused = |code: ErrorCode| Fault::new(Effect::Error(code)).api(ApiKey::Fetch);
         let fault = match extra {
-            Extra::Unordered | Extra::Bulky | Extra::Static => return None,
+            Extra::Unordered | Extra::Bulky | Extra::Static | Extra::Directives | Extra::Wishes => {
+                return None;
+            }
             Extra::Retention => return Some(self.delete(&tp)),
             Extra::Pauses => return Some(self.pause(partition).await),
             Extra::Stalls => return self.stall(),

@@ -6,7 +6,8 @@ use forebay::{Error, mutant};
 use forebay_histcheck::{Checker, Event, Needs, Order, Terms, Verdict, What};
 
 use crate::member::{Conduct, Sharing};
-use crate::nemesis::{Extra, Nemesis, Plan};
+use crate::nemesis::Nemesis;
+use crate::plan::{Extra, Plan, Seed};
 use crate::world::{SESSION, World};
 
 /// Records written while harm is done, and after it.
@@ -55,7 +56,7 @@ impl Played {
 /// # Errors
 ///
 /// When a client cannot be made or the runtime does not start.
-pub fn play(seed: u64, conduct: Conduct) -> Result<Played, Error> {
+pub fn play(seed: Seed, conduct: Conduct) -> Result<Played, Error> {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).build();
     let runtime = runtime.map_err(|source| Error::Start { source: source.into() })?;
@@ -68,17 +69,15 @@ pub fn play(seed: u64, conduct: Conduct) -> Result<Played, Error> {
     played
 }
 
-async fn run(seed: u64, conduct: Conduct) -> Result<Played, Error> {
-    let mut rng = fastrand::Rng::with_seed(seed);
+async fn run(seed: Seed, conduct: Conduct) -> Result<Played, Error> {
+    let mut rng = fastrand::Rng::with_seed(seed.number);
     let partitions = rng.i32(1..=6);
     let slowness = Duration::from_millis(rng.choice([0, 20, 300, 2_000]).unwrap_or(0));
     let sharing = rng.choice(Sharing::ALL).unwrap_or(Sharing::Range);
     let is_calm = rng.u8(..3) == 0;
-    // Of another stream: what was drawn before stays as it was.
-    let extras = Extra::draw(&mut fastrand::Rng::with_seed(!seed));
-    let plan = Plan { sharing, conduct, slowness, is_calm, extras };
+    let plan = Plan { seed, sharing, conduct, slowness, is_calm, extras: Extra::draw(seed) };
     let text = format!("{partitions} partitions, {plan:?}");
-    let world = World::new(seed, partitions, plan.bulk());
+    let world = World::new(seed.number, partitions, plan.bulk());
     world.recorder.note(What::Terms(terms(&plan)));
     let mut nemesis = Nemesis::new(&world, plan, rng);
     let unmet = live(&world, &mut nemesis).await?;
@@ -113,6 +112,7 @@ async fn live(world: &World, nemesis: &mut Nemesis<'_>) -> Result<Vec<String>, E
     written?;
     raged?;
     nemesis.heal().await;
+    nemesis.calm_down().await;
     if nemesis.members.is_empty() {
         nemesis.join()?;
     }
@@ -120,6 +120,7 @@ async fn live(world: &World, nemesis: &mut Nemesis<'_>) -> Result<Vec<String>, E
     // Those who died last are missed for a session and a rebalance.
     tokio::time::sleep(Duration::from_secs(60)).await;
     world.recorder.note(What::QuietBegins);
+    nemesis.hold_something();
     let more = RECORDS..RECORDS + RECORDS_AFTER;
     world.write(&producer, more, Duration::from_millis(100)).await?;
     settle(world, "in quiet", &mut unmet).await;

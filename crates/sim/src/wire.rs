@@ -42,6 +42,8 @@ struct Asked {
     epoch: i32,
     /// A commit's number.
     commit: u64,
+    /// How often it had left the group by then.
+    life: u32,
 }
 
 /// Reads along what one member says.
@@ -55,11 +57,14 @@ pub(crate) struct Witness {
     epoch: i32,
     /// It asked to join the next generation and has no plan of it yet.
     is_joining: bool,
+    /// How often it has left the group: answers to what it asked before come too late.
+    life: u32,
 }
 
 impl Witness {
     pub(crate) const fn new(member: String, recorder: Arc<Recorder>) -> Self {
-        Self { member, recorder, held: BTreeSet::new(), commits: 0, epoch: -1, is_joining: false }
+        let held = BTreeSet::new();
+        Self { member, recorder, held, commits: 0, epoch: -1, is_joining: false, life: 0 }
     }
 
     pub(crate) fn hear_client(&mut self, talk: &mut Talk, bytes: &[u8]) {
@@ -72,7 +77,7 @@ impl Witness {
             let epoch = self.request(api, version, &mut reader);
             let (sent, commit) = (self.recorder.now(), self.commits);
             if let Some(epoch) = epoch {
-                let asked = Asked { api, version, sent, epoch, commit };
+                let asked = Asked { api, version, sent, epoch, commit, life: self.life };
                 talk.open.insert(header.correlation_id, asked);
             }
         }
@@ -128,7 +133,9 @@ impl Witness {
                 let request = m::ConsumerGroupHeartbeatRequest::decode(body, version).ok()?;
                 let owned = request.topic_partitions.iter().flatten();
                 let owned = owned.flat_map(|topic| topic.partitions.iter().copied()).collect();
-                if request.topic_partitions.is_some() || request.member_epoch < 0 {
+                if request.member_epoch < 0 {
+                    self.leave();
+                } else if request.topic_partitions.is_some() {
                     self.keep(&owned);
                 }
                 Some(request.member_epoch)
@@ -153,6 +160,7 @@ impl Witness {
     /// It is over, in good order: one that will be back says nothing to the coordinator.
     pub(crate) fn leave(&mut self) {
         self.keep(&BTreeSet::new());
+        self.life += 1;
     }
 
     /// Everything else is given back.
@@ -187,7 +195,7 @@ impl Witness {
                 if answer.error_code == 0 {
                     self.is_joining = false;
                     let assigned = Assignment::decode(answer.assignment).ok()?.partitions;
-                    self.gain(asked.epoch, assigned.iter().map(|tp| tp.partition));
+                    self.gain(asked, asked.epoch, assigned.iter().map(|tp| tp.partition));
                 }
             }
             ApiKey::Heartbeat => {
@@ -203,7 +211,7 @@ impl Witness {
                 let assigned = answer.assignment.iter().flat_map(|it| &it.topic_partitions);
                 let assigned = assigned.flat_map(|topic| topic.partitions.iter().copied());
                 if answer.error_code == 0 && 0 <= asked.epoch {
-                    self.gain(answer.member_epoch, assigned);
+                    self.gain(asked, answer.member_epoch, assigned);
                 }
             }
             _ => {}
@@ -253,7 +261,10 @@ impl Witness {
         }
     }
 
-    fn gain(&mut self, epoch: i32, assigned: impl Iterator<Item = i32>) {
+    fn gain(&mut self, asked: &Asked, epoch: i32, assigned: impl Iterator<Item = i32>) {
+        if asked.life != self.life {
+            return;
+        }
         for partition in assigned {
             if self.held.insert(partition) {
                 let member = self.member.clone();

@@ -28,9 +28,9 @@ fn the_table_has_each_mutant_once() {
 #[test]
 fn each_mutant_is_refused_by_its_rule_and_without_it_the_same_seed_is_good() {
     for (mutant, seed, rule) in matrix() {
-        let played = play(seed, Conduct::Mistaken(mutant)).unwrap();
+        let played = play(seed.into(), Conduct::Mistaken(mutant)).unwrap();
         assert_eq!(played.refusal(), Some(rule), "{mutant}, seed {seed}: {}", played.verdict);
-        let honest = play(seed, Conduct::Honest).unwrap();
+        let honest = play(seed.into(), Conduct::Honest).unwrap();
         assert!(honest.is_good(), "seed {seed}: {:?}\n{}", honest.unmet, honest.verdict);
     }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use forebay_histcheck::Rule;
-use forebay_sim::{Conduct, play};
+use forebay_sim::{Conduct, Seed, play};
 
 /// Seeds that went wrong once, or that show something rare; a line each.
 const STORED: &str = include_str!("../seeds.txt");
@@ -16,12 +16,12 @@ const FRESH: Range<u64> = 1_000..4_000;
 const TIME: Duration = Duration::from_secs(5);
 
 /// Each of them must be good.
-fn stored() -> Vec<u64> {
+fn stored() -> Vec<Seed> {
     let lines = STORED.lines().filter_map(|line| line.strip_prefix("ok "));
     lines.map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect()
 }
 
-fn must_be_good(seed: u64) {
+fn must_be_good(seed: Seed) {
     let played = play(seed, Conduct::Honest).unwrap();
     let (text, verdict, unmet) = (&played.shape.text, &played.verdict, &played.unmet);
     assert!(played.is_good(), "seed {seed}: {text}\n{unmet:?}\n{verdict}");
@@ -36,7 +36,7 @@ fn stored_seeds_are_good() {
 fn fresh_seeds_are_good() {
     let began = Instant::now();
     let fits = FRESH.take_while(|_| began.elapsed() < TIME);
-    let count = fits.inspect(|seed| must_be_good(*seed)).count();
+    let count = fits.inspect(|seed| must_be_good(Seed::from(*seed))).count();
     println!("{count} fresh seeds");
     assert!(0 < count);
 }
@@ -44,7 +44,7 @@ fn fresh_seeds_are_good() {
 #[test]
 fn a_seed_goes_the_same_way_each_time() {
     for seed in 0..4 {
-        let hash = || play(seed, Conduct::Honest).unwrap().hash;
+        let hash = || play(seed.into(), Conduct::Honest).unwrap().hash;
         assert_eq!(hash(), hash(), "seed {seed}");
     }
 }
@@ -52,7 +52,7 @@ fn a_seed_goes_the_same_way_each_time() {
 #[test]
 fn handlers_that_say_done_too_early_are_caught() {
     let caught = (0..20).any(|seed| {
-        let verdict = play(seed, Conduct::SaysDoneTooEarly).unwrap().verdict;
+        let verdict = play(Seed::from(seed), Conduct::SaysDoneTooEarly).unwrap().verdict;
         verdict.broken.contains_key(&Rule::B1Commit)
     });
     assert!(caught, "a commit left before the work was done, and nobody saw it");

@@ -1,0 +1,148 @@
+//! What do users and operators do while a run goes on, since later editions of the seeds? It happens
+//! beside all harm, and nobody waits for it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use forebay::{Subscription, TopicPartition};
+use forebay_histcheck::{What, Word};
+use tokio::task::JoinHandle;
+
+use crate::member::Member;
+use crate::nemesis::Nemesis;
+use crate::plan::{Extra, Seed};
+use crate::wire::tp;
+use crate::world::TOPIC;
+
+/// How long something is held in a quiet time: longer than anything may stand still by itself.
+const HOLD: Duration = Duration::from_secs(20);
+
+/// Draws of its own, and what is under way.
+#[derive(Debug)]
+pub(crate) struct Later {
+    rng: fastrand::Rng,
+    /// Members whose users want no topics now.
+    idle: BTreeSet<String>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// A word about a partition, and what follows.
+#[derive(Clone, Debug)]
+struct Directive {
+    of: TopicPartition,
+    word: Word,
+    /// How long what runs may go on.
+    within: Duration,
+    /// How long after that it is released.
+    lasts: Duration,
+}
+
+impl Later {
+    pub(crate) fn new(seed: Seed) -> Self {
+        Self { rng: seed.later(), idle: BTreeSet::new(), tasks: Vec::new() }
+    }
+
+    fn millis(&mut self, range: std::ops::Range<u64>) -> Duration {
+        Duration::from_millis(self.rng.u64(range))
+    }
+
+    fn directive(&mut self, partitions: i32) -> Directive {
+        let words = [Word::Hold, Word::Drain, Word::Drain, Word::HandOver, Word::Release];
+        Directive {
+            of: TopicPartition::new(TOPIC, self.rng.i32(0..partitions)),
+            word: self.rng.choice(words).unwrap_or(Word::Hold),
+            within: self.millis(50..6_000),
+            lasts: self.millis(0..8_000),
+        }
+    }
+}
+
+/// What happens in a run.
+impl Nemesis<'_> {
+    /// Now and then somebody wants something else.
+    pub(crate) fn stir(&mut self) {
+        self.later.tasks.retain(|task| !task.is_finished());
+        if self.plan.has(Extra::Directives) && self.later.rng.bool() {
+            let directive = self.later.directive(self.world.partitions);
+            self.direct(&directive);
+        }
+        if self.plan.has(Extra::Wishes) && self.later.rng.u8(..3) == 0 {
+            self.change_wish();
+        }
+    }
+
+    /// Everybody wants everything again, and what is under way ends.
+    pub(crate) async fn calm_down(&mut self) {
+        for task in self.later.tasks.drain(..) {
+            drop(task.await);
+        }
+        let idle = std::mem::take(&mut self.later.idle);
+        for member in self.members.iter().filter(|member| idle.contains(&member.name)) {
+            member.wish(Some(TOPIC)).await;
+        }
+    }
+
+    /// In a quiet time, too, what is held stands still, and goes on when it is released.
+    pub(crate) fn hold_something(&mut self) {
+        if self.plan.has(Extra::Directives) {
+            let directive = self.later.directive(self.world.partitions);
+            self.direct(&Directive { lasts: HOLD, ..directive });
+        }
+    }
+
+    /// Whoever has the partition is told; the others refuse.
+    fn direct(&mut self, directive: &Directive) {
+        for member in &self.members {
+            let (member, directive) = (member.clone(), directive.clone());
+            self.later.tasks.push(tokio::spawn(async move { member.direct(directive).await }));
+        }
+    }
+
+    fn change_wish(&mut self) {
+        let Some(member) = self.later.rng.choice(&self.members).cloned() else { return };
+        let wants = self.later.idle.remove(&member.name);
+        if !wants {
+            self.later.idle.insert(member.name.clone());
+        }
+        let topic = wants.then_some(TOPIC);
+        self.later.tasks.push(tokio::spawn(async move { member.wish(topic).await }));
+    }
+}
+
+/// What a member is told.
+impl Member {
+    async fn direct(&self, Directive { of, word, within, lasts }: Directive) {
+        let (ownership, all) = (self.handle.ownership(), || vec![of.clone()]);
+        self.note_word(&of, word);
+        match word {
+            Word::Hold if ownership.hold(all()).await.is_err() => {
+                return self.note_word(&of, Word::Release);
+            }
+            Word::Drain => drop(ownership.drain(all(), within).await),
+            Word::HandOver => drop(ownership.hand_over(all(), within).await),
+            // The release follows.
+            Word::Hold | Word::Release | _ => {}
+        }
+        if word != Word::Release {
+            tokio::time::sleep(lasts).await;
+            self.note_word(&of, Word::Release);
+        }
+        drop(ownership.release(all()).await);
+    }
+
+    fn note_word(&self, of: &TopicPartition, word: Word) {
+        let (member, tp) = (self.name.clone(), tp(of.partition));
+        self.recorder.note_of(&self.name, What::Directed { member, tp, word });
+    }
+
+    /// Its user wants this topic, or none.
+    async fn wish(&self, topic: Option<&str>) {
+        match topic {
+            Some(topic) => drop(self.handle.subscribe(Subscription::topics([topic])).await),
+            None if self.handle.unsubscribe().await.is_ok() && self.instance.is_some() => {
+                self.has_left();
+            }
+            None => {}
+        }
+    }
+}
