@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_secs(240);
 /// How long a fetch waits for records that never come: what is measured is not fetching.
 const FETCH_WAIT: Duration = Duration::from_secs(25);
+/// After a change members beat sooner for a while; then the group is at rest.
+const CALMS_DOWN: Duration = Duration::from_secs(25);
 const CLOSE: Duration = Duration::from_secs(20);
 
 /// How the members share.
@@ -135,6 +137,7 @@ async fn live(options: &Options) -> Result<Report, Error> {
     herd.settled().await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let join = phase.end(&herd);
+    tokio::time::sleep(CALMS_DOWN).await;
     let phase = Phase::begin(&herd);
     tokio::time::sleep(Duration::from_secs(options.seconds)).await;
     let rest = phase.end(&herd);
