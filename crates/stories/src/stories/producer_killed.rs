@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::leader_fails::{TAKE_OVER, leader};
 use crate::ours;
 use crate::peer::Topic;
-use crate::stage::Stage;
+use crate::stage::{Machines, Stage, admin};
 use crate::story::{Ending, Story, expect};
 use crate::traffic::hurried;
 
@@ -46,6 +46,7 @@ async fn tell(stage: &Stage) -> Result<(), Ending> {
     let writer = tokio::spawn(writer);
     flows(&acked).await?;
     for _ in 0..2 {
+        in_sync(machines, &name).await?;
         let victim = leader(machines, &name).await?;
         machines.kill(victim).await?;
         let away = flows(&acked).await;
@@ -87,6 +88,23 @@ async fn write(
         receipt.delivered().await?;
     }
     Ok(written)
+}
+
+/// Waits until every replica follows again. Who kills a node before that leaves fewer than are needed
+/// to acknowledge anything; and where the controller dies while a leader asks it to take a follower
+/// back, Kafka 2.8 answers that leader never, nor does it ask again.
+async fn in_sync(machines: &Machines, topic: &str) -> Result<(), Ending> {
+    let admin = admin(machines)?;
+    let until = Instant::now() + TAKE_OVER;
+    loop {
+        let partitions = admin.describe_topic(&topic.into()).await?.partitions;
+        if partitions.iter().all(|it| it.in_sync.len() == it.replicas.len()) {
+            return Ok(());
+        }
+        let is_late = until < Instant::now();
+        expect((!is_late).into(), || format!("not all are in sync: {partitions:?}"))?;
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Waits until more is acknowledged.
