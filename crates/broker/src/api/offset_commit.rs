@@ -33,7 +33,9 @@ pub(super) fn offset_commit(
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let partitions = topic.partitions.iter().map(|asked| {
-            let stale = refused == Some(ErrorCode::STALE_MEMBER_EPOCH);
+            let is_classic = cluster.is_classic_in_modern(&request.group_id, &request.member_id);
+            let stale = refused == Some(ErrorCode::STALE_MEMBER_EPOCH)
+                || (is_classic && refused == Some(ErrorCode::ILLEGAL_GENERATION));
             let forgiven = stale && had(cluster, &request, (topic, asked.partition_index));
             let code = match refused.filter(|_| !forgiven) {
                 None => commit(cluster, call, &request.group_id, (topic, asked)).err(),

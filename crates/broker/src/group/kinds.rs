@@ -33,6 +33,11 @@ impl Cluster {
         self.groups.get(name).is_some_and(|group| !group.modern.is_empty())
     }
 
+    /// Whether it is a member by the classic protocol in a group by KIP-848.
+    pub(crate) fn is_classic_in_modern(&self, name: &str, member: &str) -> bool {
+        self.groups.get(name).is_some_and(|group| group.modern.is_classic(member))
+    }
+
     /// A heartbeat by KIP-848.
     pub(crate) fn consumer_heartbeat(
         &mut self,
@@ -103,7 +108,7 @@ impl Cluster {
         let id = if is_unknown { fresh.as_str() } else { request.member_id.as_str() };
         let group = self.groups.get(request.group_id.as_str());
         if !group.is_some_and(|group| group.modern.is_compatible(id, request)) {
-            return refusal(call, ErrorCode::INCONSISTENT_GROUP_PROTOCOL, &request.member_id);
+            return refusal(call, ErrorCode::INCONSISTENT_GROUP_PROTOCOL, "");
         }
         let is_static = request.group_instance_id.is_some();
         if is_unknown && !is_static && NEEDS_ID_FROM <= call.version {
@@ -118,7 +123,7 @@ impl Cluster {
             .map(|group| group.modern.join_classic((now, id), client, request, &topics));
         self.arm(name);
         match joined.unwrap_or(Err(ErrorCode::UNKNOWN_MEMBER_ID)) {
-            Err(code) => refusal(call, code, &request.member_id),
+            Err(code) => refusal(call, code, ""),
             Ok((generation_id, assignor)) => JoinGroupResponse {
                 throttle_time_ms: call.throttle(),
                 generation_id,
@@ -182,6 +187,7 @@ impl Cluster {
             }
             group.modern.leave_classic(id, instance)
         });
+        self.maybe_downgrade(name);
         self.arm(name);
         left.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID)
     }

@@ -184,6 +184,9 @@ impl Modern {
         if !self.is_all_classic() {
             self.epoch += 1;
         }
+        if self.members.is_empty() {
+            self.target_epoch = self.epoch;
+        }
     }
 
     /// The coordinator moved to another node: all sessions begin anew.
@@ -246,9 +249,6 @@ impl Modern {
         } else {
             self.members.remove(id);
             self.shrank();
-            if self.members.is_empty() {
-                self.target_epoch = self.epoch;
-            }
         }
         Ok(Told { member: id.to_owned(), epoch: request.member_epoch, assignment: None })
     }

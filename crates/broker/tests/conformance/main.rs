@@ -18,6 +18,7 @@
 mod admin;
 mod fetch;
 mod members;
+mod mixed;
 mod modern;
 mod offsets;
 mod oldest;
@@ -46,6 +47,7 @@ fn all(side: &mut Side) {
     topics::create(side, "m", 2);
     members::members(side);
     modern::modern(side);
+    mixed::mixed(side);
     transactions::offsets(side);
     oldest::oldest(side);
 }

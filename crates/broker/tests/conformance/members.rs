@@ -39,30 +39,30 @@ pub(crate) fn join(id: &str, member: &str) -> JoinGroupRequest {
         .with_protocols(vec![assignor("range")])
 }
 
-fn assignor(name: &str) -> JoinGroupRequestProtocol {
+pub(crate) fn assignor(name: &str) -> JoinGroupRequestProtocol {
     JoinGroupRequestProtocol::default().with_name(text(name)).with_metadata(TOPICS)
 }
 
 /// Who speaks: its group, id, instance and generation.
 #[derive(Clone, Debug)]
-struct Voice {
+pub(crate) struct Voice {
     group: &'static str,
-    id: StrBytes,
+    pub(crate) id: StrBytes,
     instance: Option<&'static str>,
-    generation: i32,
+    pub(crate) generation: i32,
 }
 
 impl Voice {
-    fn of(group: &'static str, joined: &JoinGroupResponse) -> Self {
+    pub(crate) fn of(group: &'static str, joined: &JoinGroupResponse) -> Self {
         let (id, generation) = (joined.member_id.clone(), joined.generation_id);
         Self { group, id, instance: None, generation }
     }
 
-    fn named(&self, id: &str) -> Self {
+    pub(crate) fn named(&self, id: &str) -> Self {
         Self { id: text(id), ..self.clone() }
     }
 
-    fn in_generation(&self, generation: i32) -> Self {
+    pub(crate) fn in_generation(&self, generation: i32) -> Self {
         Self { generation, ..self.clone() }
     }
 
@@ -70,7 +70,7 @@ impl Voice {
         Self { instance: Some(instance), ..self.clone() }
     }
 
-    fn beat(&self) -> HeartbeatRequest {
+    pub(crate) fn beat(&self) -> HeartbeatRequest {
         HeartbeatRequest::default()
             .with_group_id(group(self.group))
             .with_member_id(self.id.clone())
@@ -78,7 +78,7 @@ impl Voice {
             .with_generation_id(self.generation)
     }
 
-    fn sync(&self) -> SyncGroupRequest {
+    pub(crate) fn sync(&self) -> SyncGroupRequest {
         SyncGroupRequest::default()
             .with_group_id(group(self.group))
             .with_member_id(self.id.clone())
@@ -88,14 +88,14 @@ impl Voice {
             .with_protocol_name(Some(text("range")))
     }
 
-    fn plan(&self) -> SyncGroupRequest {
+    pub(crate) fn plan(&self) -> SyncGroupRequest {
         let part = SyncGroupRequestAssignment::default()
             .with_member_id(self.id.clone())
             .with_assignment(PLAN);
         self.sync().with_assignments(vec![part])
     }
 
-    fn commit(&self) -> OffsetCommitRequest {
+    pub(crate) fn commit(&self) -> OffsetCommitRequest {
         let partition = OffsetCommitRequestPartition::default()
             .with_committed_offset(3)
             .with_committed_leader_epoch(-1)
@@ -112,7 +112,7 @@ impl Voice {
     }
 
     /// In the form that names several.
-    fn leave(&self) -> LeaveGroupRequest {
+    pub(crate) fn leave(&self) -> LeaveGroupRequest {
         let member = MemberIdentity::default()
             .with_member_id(self.id.clone())
             .with_group_instance_id(self.instance.map(text));
@@ -127,7 +127,7 @@ impl Voice {
     }
 }
 
-fn nobody(group: &'static str) -> Voice {
+pub(crate) fn nobody(group: &'static str) -> Voice {
     Voice { group, id: text("nobody"), instance: None, generation: 1 }
 }
 

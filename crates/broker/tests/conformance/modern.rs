@@ -16,7 +16,7 @@ use crate::members::{delete, describe, forget, group, join, list};
 use crate::side::{Side, name, text};
 
 /// A heartbeat that says nothing new.
-fn beat(id: &str, member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
+pub(crate) fn beat(id: &str, member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
     ConsumerGroupHeartbeatRequest::default()
         .with_group_id(group(id))
         .with_member_id(text(member))
@@ -26,14 +26,14 @@ fn beat(id: &str, member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
         .with_topic_partitions(None)
 }
 
-fn first(id: &str, member: &str) -> ConsumerGroupHeartbeatRequest {
+pub(crate) fn first(id: &str, member: &str) -> ConsumerGroupHeartbeatRequest {
     beat(id, member, 0)
         .with_rebalance_timeout_ms(60_000)
         .with_subscribed_topic_names(Some(vec![name("m")]))
         .with_topic_partitions(Some(vec![]))
 }
 
-fn described(id: &str) -> ConsumerGroupDescribeRequest {
+pub(crate) fn described(id: &str) -> ConsumerGroupDescribeRequest {
     ConsumerGroupDescribeRequest::default().with_group_ids(vec![group(id)])
 }
 
@@ -70,7 +70,7 @@ fn owned(answer: Option<&ConsumerGroupHeartbeatResponse>) -> Vec<TopicPartitions
     topics.into_iter().flatten().map(|it| said(it.topic_id, it.partitions.clone())).collect()
 }
 
-fn sort(answer: &mut ConsumerGroupDescribeResponse) {
+pub(crate) fn sort(answer: &mut ConsumerGroupDescribeResponse) {
     for group in &mut answer.groups {
         group.members.sort_by(|one, other| one.member_id.cmp(&other.member_id));
     }

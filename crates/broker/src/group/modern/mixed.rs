@@ -261,7 +261,7 @@ impl Modern {
         }
     }
 
-    /// `LeaveGroup` of one member.
+    /// `LeaveGroup` of one member, which may be one by KIP-848.
     pub(crate) fn leave_classic(&mut self, id: &str, instance: Option<&str>) -> ErrorCode {
         // An administrator removes a static member by its instance alone.
         let same = |it: &Member| instance.is_some() && it.instance.as_deref() == instance;
@@ -270,11 +270,10 @@ impl Modern {
         if let Err(code) = self.check_instance(&id, instance) {
             return code;
         }
-        if !self.members.get(&id).is_some_and(Member::is_classic) {
+        if self.members.remove(&id).is_none() {
             return ErrorCode::UNKNOWN_MEMBER_ID;
         }
-        self.members.remove(&id);
-        self.epoch += 1;
+        self.shrank();
         ErrorCode::NONE
     }
 }
