@@ -406,36 +406,12 @@ fn live(seed: u64) {
     for step in 0..400 {
         now = now.after(Duration::from_millis(rng.u64(0..40)));
         match rng.u8(0..20) {
-            0..8 => {
-                if let Some(cursor) = world.lane.as_mut() {
-                    let arrived = run(cursor, rng.i64(1..20));
-                    cursor.position = arrived.next;
-                    shard.handle_arrived(now, cursor.leader.broker, vec![arrived]);
-                }
-            }
-            8..16 if !world.open.is_empty() => {
-                let job = world.open.swap_remove(rng.usize(..world.open.len()));
-                for offset in job.run.from.0..job.run.next.0 {
-                    *world.done.entry(offset).or_default() += 1;
-                }
-                shard.handle_progress(now, vec![word(&job, Done::All)]);
-            }
-            16 => {
-                let back = Position((world.told.0 - rng.i64(0..30)).max(0));
-                world.told = back;
-                let position_epoch = LeaderEpoch::UNKNOWN;
-                let gain = Gain(1);
-                shard.handle_order(
-                    now,
-                    Order::Seek { tp: tp(0), gain, seeks: 1, position: back, position_epoch },
-                );
-            }
+            0..8 => world.fetch((&mut shard, now), &mut rng),
+            8..16 if !world.open.is_empty() => world.finish((&mut shard, now), &mut rng),
+            16 => world.go_back((&mut shard, now), &mut rng),
             17 => {
-                let to = leader(BrokerId(rng.i32(1..4)));
-                shard.handle_order(
-                    now,
-                    Order::Leader { tp: tp(0), gain: Gain(1), leader: Some(to) },
-                );
+                let leader = Some(leader(BrokerId(rng.i32(1..4))));
+                shard.handle_order(now, Order::Leader { tp: tp(0), gain: Gain(1), leader });
             }
             18 => shard.handle_order(now, Order::Pause { tp: tp(0) }),
             19 => shard.handle_order(now, Order::Resume { tp: tp(0) }),
@@ -446,6 +422,32 @@ fn live(seed: u64) {
 }
 
 impl World {
+    /// Something arrives, if the partition is being fetched.
+    fn fetch(&mut self, (shard, now): (&mut Shard, Instant), rng: &mut fastrand::Rng) {
+        if let Some(cursor) = self.lane.as_mut() {
+            let arrived = run(cursor, rng.i64(1..20));
+            cursor.position = arrived.next;
+            shard.handle_arrived(now, cursor.leader.broker, vec![arrived]);
+        }
+    }
+
+    /// One of the runs that are worked on ends.
+    fn finish(&mut self, (shard, now): (&mut Shard, Instant), rng: &mut fastrand::Rng) {
+        let job = self.open.swap_remove(rng.usize(..self.open.len()));
+        for offset in job.run.from.0..job.run.next.0 {
+            *self.done.entry(offset).or_default() += 1;
+        }
+        shard.handle_progress(now, vec![word(&job, Done::All)]);
+    }
+
+    fn go_back(&mut self, (shard, now): (&mut Shard, Instant), rng: &mut fastrand::Rng) {
+        let position = Position((self.told.0 - rng.i64(0..30)).max(0));
+        self.told = position;
+        let (gain, position_epoch) = (Gain(1), LeaderEpoch::UNKNOWN);
+        let seek = Order::Seek { tp: tp(0), gain, seeks: 1, position, position_epoch };
+        shard.handle_order(now, seek);
+    }
+
     fn carry_out(&mut self, shard: &mut Shard, place: (u64, u32)) {
         while let Some(output) = shard.poll_output() {
             match output {

@@ -55,11 +55,8 @@ impl Member {
                 return self.commits(&client, &request, desk);
             }
             ApiKey::JoinGroup => {
-                let request = m::JoinGroupRequest::decode(body, version);
-                let Ok(request) = request else { return Ok(()) };
-                self.keep(&client, &owned(&request, desk.1), desk)?;
-                self.is_joining = true;
-                -1
+                let Ok(request) = m::JoinGroupRequest::decode(body, version) else { return Ok(()) };
+                self.joins(&client, &request, desk)?
             }
             ApiKey::SyncGroup => {
                 let request = m::SyncGroupRequest::decode(body, version);
@@ -73,19 +70,41 @@ impl Member {
             ApiKey::ConsumerGroupHeartbeat => {
                 let request = m::ConsumerGroupHeartbeatRequest::decode(body, version);
                 let Ok(request) = request else { return Ok(()) };
-                if request.topic_partitions.is_some() || request.member_epoch < 0 {
-                    let owned = request.topic_partitions.iter().flatten();
-                    let owned: BTreeSet<_> = owned.flat_map(by_id).collect();
-                    self.unnamed.retain(|it, _| owned.contains(it));
-                    let owned = owned.iter().map(|it| desk.1.tp(("", it.0), it.1)).collect();
-                    self.keep(&client, &owned, desk)?;
-                }
-                request.member_epoch
+                self.lists(&client, &request, desk)?
             }
             _ => return Ok(()),
         };
         question.about = About::Membership { sent, epoch };
         Ok(())
+    }
+
+    /// Says the epoch that it joins with: none.
+    fn joins(
+        &mut self,
+        client: &str,
+        request: &m::JoinGroupRequest,
+        desk: Desk<'_>,
+    ) -> io::Result<i32> {
+        self.keep(client, &owned(request, desk.1), desk)?;
+        self.is_joining = true;
+        Ok(-1)
+    }
+
+    /// What it has by KIP-848; says its epoch.
+    fn lists(
+        &mut self,
+        client: &str,
+        request: &m::ConsumerGroupHeartbeatRequest,
+        desk: Desk<'_>,
+    ) -> io::Result<i32> {
+        if request.topic_partitions.is_some() || request.member_epoch < 0 {
+            let owned = request.topic_partitions.iter().flatten();
+            let owned: BTreeSet<_> = owned.flat_map(by_id).collect();
+            self.unnamed.retain(|it, _| owned.contains(it));
+            let owned = owned.iter().map(|it| desk.1.tp(("", it.0), it.1)).collect();
+            self.keep(client, &owned, desk)?;
+        }
+        Ok(request.member_epoch)
     }
 
     fn commits(
