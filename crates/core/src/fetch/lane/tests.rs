@@ -1,8 +1,9 @@
 //! A lane's talk with a broker, answer by answer.
 
+use bytes::Bytes;
 use forebay_protocol::fetch_stream::{
-    AbortedTransaction, DivergingEpoch, Format, LeaderHint as Hint, NodeEndpoint, PartialBatch,
-    Topic,
+    AbortedTransaction, BatchHead, CutBatches, DivergingEpoch, Format, LeaderHint as Hint,
+    NodeEndpoint, PartialBatch, PartitionHead, PartitionTail, ResponseEnd, ResponseHead, Topic,
 };
 use forebay_protocol::records::batch::{BatchHeader, ProduceKind};
 use forebay_protocol::records::builder::{BatchBuilder, NewRecord};
@@ -12,6 +13,8 @@ use forebay_protocol::types::{BrokerId, LeaderEpoch, Offset, Position};
 use super::*;
 use crate::fence::{Fence, Gain, Start};
 use crate::fetch::cursor::Via;
+use crate::orders::ResetCause;
+use crate::run::Watermarks;
 
 const NOW: Instant = Instant::from_nanos(0);
 const TRANSACTIONAL: i16 = 1 << 4;
