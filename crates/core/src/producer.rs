@@ -10,6 +10,8 @@ mod identity;
 mod partition;
 pub mod partitioner;
 mod request;
+mod results;
+mod sending;
 mod talk;
 mod verdict;
 
@@ -28,8 +30,7 @@ pub use broker::Memory;
 use identity::Identities;
 pub use identity::{Identity, Stamp};
 pub use partition::BatchId;
-use partition::{Batch, Partition, Place};
-use request::{Ready, Request};
+use partition::{Batch, Partition};
 pub use talk::{Answer, Down, Failure, NewBatch, Output, RequestId, Stamped, Told};
 use verdict::{Fence, Verdict, verdict};
 
@@ -269,85 +270,6 @@ impl Producer {
         }
     }
 
-    /// Books the answer about one batch.
-    fn settle(&mut self, now: Instant, (at, id): (usize, BatchId), verdict: Verdict, code: i16) {
-        let Some(partition) = self.partitions.get_mut(at) else { return };
-        let Some((mut batch, place)) = partition.settle(id) else { return };
-        batch.last_code = if code == 0 { batch.last_code } else { code };
-        let again = match verdict {
-            Verdict::Stored(offset) => {
-                partition.stored();
-                self.outputs.push_back(Output::Done { batch: id, result: Ok(offset) });
-                None
-            }
-            Verdict::TooLarge => self.split(at, &batch, code),
-            Verdict::Failed(failure) => self.fail(at, &batch, failure),
-            Verdict::OutOfOrder(fence) => self.out_of_order(now, (at, batch, place), (fence, code)),
-            Verdict::Again { in_doubt } => {
-                batch.in_doubt |= in_doubt;
-                self.postpone(now, at, batch)
-            }
-            Verdict::Moved => {
-                self.outputs.push_back(Output::StaleMetadata);
-                batch.in_doubt = true;
-                self.postpone(now, at, batch)
-            }
-        };
-        if let (Some(batch), Some(partition)) = (again, self.partitions.get_mut(at)) {
-            partition.put_back(batch);
-        }
-        self.list(at);
-    }
-
-    /// A batch that a broker finds too large goes on in two, while it has two records.
-    fn split(&mut self, at: usize, batch: &Batch, code: i16) -> Option<Batch> {
-        let Some([first, rest]) = batch.split() else {
-            return self.fail(at, batch, Failure::Refused { code });
-        };
-        let (records, rest_id) = (first.records, rest.id);
-        self.outputs.push_back(Output::Split { batch: batch.id, records, rest: rest_id });
-        self.partitions.get_mut(at)?.put_back(rest);
-        Some(first)
-    }
-
-    /// A batch whose sequence the broker did not expect.
-    fn out_of_order(
-        &mut self,
-        now: Instant,
-        (at, mut batch, place): (usize, Batch, Place),
-        (fence, code): (Fence, i16),
-    ) -> Option<Batch> {
-        let partition = self.partitions.get_mut(at)?;
-        if place == Place::Behind || partition.is_broken() {
-            // A gap before it is being filled, or a broken sequence mended: it was not written.
-            batch.in_doubt = false;
-            return Some(batch);
-        }
-        partition.breaks_by(&batch, fence);
-        if batch.in_doubt || batch.stamp.is_none() {
-            return self.fail(at, &batch, Failure::Unknown { last: code });
-        }
-        // Each attempt was answered, with a no: it goes on under the next epoch.
-        self.postpone(now, at, batch)
-    }
-
-    /// Once more, after a while.
-    fn postpone(&mut self, now: Instant, at: usize, batch: Batch) -> Option<Batch> {
-        let partition = self.partitions.get_mut(at)?;
-        partition.not_before = now.after(partition.backoff.fail(&mut self.rng));
-        Some(batch)
-    }
-
-    /// Ends a batch without success; nothing of it is left to send.
-    fn fail(&mut self, at: usize, batch: &Batch, failure: Failure) -> Option<Batch> {
-        if let Some(partition) = self.partitions.get_mut(at) {
-            partition.breaks_by(batch, Fence::Open);
-        }
-        let result = Err(batch.failure(failure));
-        self.outputs.push_back(Output::Done { batch: batch.id, result });
-        None
-    }
-
     fn advance(&mut self, now: Instant) {
         self.expire(now);
         self.mend();
@@ -360,128 +282,6 @@ impl Producer {
             partition.is_listed = partition.is_broken() || !partition.queue.is_empty();
             partition.is_listed
         });
-    }
-
-    fn expire(&mut self, now: Instant) {
-        for at in &self.waiting {
-            let Some(partition) = self.partitions.get_mut(*at) else { continue };
-            while let Some(batch) = partition.queue.pop_front_if(|batch| batch.deadline <= now) {
-                partition.breaks_by(&batch, Fence::Open);
-                let result = Err(batch.failure(Failure::Late { last: batch.last_code }));
-                self.outputs.push_back(Output::Done { batch: batch.id, result });
-            }
-        }
-    }
-
-    /// Partitions whose sequence broke go on under a new identity, once nothing of them is on its
-    /// way: what was surely not written is numbered anew, the rest is given up as unknown.
-    fn mend(&mut self) {
-        for at in &self.waiting {
-            let Some(partition) = self.partitions.get_mut(*at) else { continue };
-            if !partition.is_broken() || !partition.in_flight.is_empty() {
-                continue;
-            }
-            if let Some(identity) = partition.identity {
-                self.identities.used_up(identity, partition.fence());
-            }
-            for batch in partition.mend() {
-                let result = Err(Failure::Unknown { last: batch.last_code });
-                self.outputs.push_back(Output::Done { batch: batch.id, result });
-            }
-        }
-    }
-
-    /// Asks for an identity when a batch needs one, and hands it to partitions without.
-    fn identify(&mut self, now: Instant) {
-        if self.config.sequencing == Sequencing::None {
-            return;
-        }
-        for at in &self.waiting {
-            let Some(partition) = self.partitions.get_mut(*at) else { continue };
-            if partition.identity.is_some() || partition.is_broken() || partition.queue.is_empty() {
-                continue;
-            }
-            if let Some(identity) = self.identities.get() {
-                partition.identity = Some(identity);
-            } else if let Some(current) = self.identities.ask(now) {
-                self.outputs.push_back(Output::InitProducerId { current });
-            }
-        }
-    }
-
-    /// Asks for another picture, once per picture, when a partition that wants to send has no
-    /// leader in this one.
-    fn miss_leaders(&mut self) {
-        let mut waiting = self.waiting.iter().filter_map(|at| self.partitions.get(*at));
-        let lacks = |it: &Partition| !it.queue.is_empty() && self.metadata.leader(&it.tp).is_none();
-        if !self.is_incomplete && waiting.any(lacks) {
-            self.is_incomplete = true;
-            self.outputs.push_back(Output::StaleMetadata);
-        }
-    }
-
-    /// Sends what may leave, the oldest batches first; connects to leaders that have something to
-    /// get.
-    fn send(&mut self, now: Instant) {
-        loop {
-            let mut ready = self.ready(now);
-            if ready.is_empty() {
-                return;
-            }
-            ready.sort_unstable_by_key(|ready| ready.batch);
-            let mut requests: BTreeMap<BrokerId, Request> = BTreeMap::new();
-            for Ready { at, bytes, leader, .. } in ready {
-                let fresh = || Request::new(self.config.max_request_bytes);
-                let request = requests.entry(leader.broker).or_insert_with(fresh);
-                if !request.has_room(bytes) {
-                    continue;
-                }
-                let Some(partition) = self.partitions.get_mut(at) else { continue };
-                let Some(batch) = partition.send(leader) else { continue };
-                request.add(at, partition.tp.clone(), &batch);
-            }
-            for (broker, request) in requests {
-                self.dispatch(now, broker, request);
-            }
-        }
-    }
-
-    fn dispatch(&mut self, now: Instant, broker: BrokerId, request: Request) {
-        let id = RequestId(self.next_request);
-        self.next_request = self.next_request.wrapping_add(1);
-        self.broker(broker).sent();
-        let patience = request.late_at.map_or(self.config.delivery_timeout, |at| at.since(now));
-        self.requests.insert(id, Sent { broker, batches: request.batches });
-        let batches = request.stamped;
-        self.outputs.push_back(Output::Send { request: id, broker, batches, patience });
-    }
-
-    /// The first batches of all partitions that may send now over a connection that is up.
-    fn ready(&mut self, now: Instant) -> Vec<Ready> {
-        let most = self.config.max_in_flight;
-        let mut ready = Vec::new();
-        for at in &self.waiting {
-            let Some(partition) = self.partitions.get(*at) else { continue };
-            let is_known =
-                self.config.sequencing == Sequencing::None || partition.identity.is_some();
-            let Some(leader) = self.metadata.leader(&partition.tp) else { continue };
-            let Some(batch) = partition.queue.front() else { continue };
-            let of_broker = self.brokers.get(&leader.broker).map_or(most, |it| it.remembers(most));
-            let in_flight = if partition.identity.is_some() { of_broker } else { most };
-            if !is_known || !partition.may_send(now, in_flight, leader) {
-                continue;
-            }
-            let reconnect = self.config.reconnect;
-            let fresh = || Broker::new(reconnect);
-            let broker = self.brokers.entry(leader.broker).or_insert_with(fresh);
-            if broker.must_dial(now) {
-                self.outputs.push_back(Output::Connect { broker: leader.broker });
-            }
-            if broker.may_send(most) {
-                ready.push(Ready { batch: batch.id, at: *at, bytes: batch.bytes, leader });
-            }
-        }
-        ready
     }
 }
 
