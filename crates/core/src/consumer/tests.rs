@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::cluster::metadata::{Partition as Known, Topic, Update};
-use crate::orders::{Address, ResetCause};
+use crate::fence::Gain;
+use crate::orders::{Address, Fault, Leader, Report, ResetCause};
 use forebay_protocol::types::{BrokerId, LeaderEpoch, Offset, Uuid};
 
 const RETRY: backoff::Config =
