@@ -131,6 +131,13 @@ impl ConsumerBuilder {
         self
     }
 
+    /// `group.remote.assignor`: how the coordinator is to make the plan, such as `uniform` or
+    /// `range`. Default: as it likes. It counts where the coordinator makes the plan.
+    pub fn group_remote_assignor(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.settings.config.group_remote_assignor = Some(name.into());
+        self
+    }
+
     /// Hears of partitions that are gained, drained, released, lost or reset, in order. Called where
     /// the consumer runs: a listener that takes its time holds up records, never heartbeats.
     pub fn on_ownership(

@@ -1,12 +1,13 @@
 //! Groups: members share partitions, and take them over without losing or repeating a record.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use forebay::assignor::{Assignor, CooperativeSticky, Range, RoundRobin, Sticky};
 use forebay::{
     ConsumerBuilder, ConsumerHandle, Context, Error, GroupProtocol, Ownership, OwnershipEvent,
-    Position, Record, Summary,
+    Position, Record, Summary, TopicPartition,
 };
 use forebay_broker::{ApiKey, Effect, ErrorCode, Fault, Options};
 use tokio::task::JoinHandle;
@@ -125,6 +126,35 @@ async fn with_cooperative_sticky_joins_and_leaves_lose_and_repeat_nothing() {
 async fn with_the_coordinators_plan_joins_and_leaves_lose_and_repeat_nothing() {
     let choose = |builder: ConsumerBuilder| builder.group_protocol(GroupProtocol::Consumer);
     joins_and_leaves_lose_and_repeat_nothing("consumer", choose).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_coordinator_is_told_how_to_make_the_plan() {
+    for (remote, shares) in [(None, [1, 1]), (Some("uniform"), [1, 1]), (Some("range"), [0, 2])] {
+        let world = World::new(1);
+        world.broker.with(|cluster| cluster.create_topic("u", 1).unwrap());
+        let gained: [Arc<Mutex<BTreeSet<TopicPartition>>>; 2] = Default::default();
+        let members = gained.clone().map(|gained| {
+            let builder = world.member().topics(["u"]).group_protocol(GroupProtocol::Consumer);
+            let builder = match remote {
+                Some(name) => builder.group_remote_assignor(name),
+                None => builder,
+            };
+            let listen = move |event: &OwnershipEvent| match event {
+                OwnershipEvent::Gained(tps) => gained.lock().unwrap().extend(tps.iter().cloned()),
+                OwnershipEvent::Released { tp, .. } => drop(gained.lock().unwrap().remove(tp)),
+                _ => {}
+            };
+            start(builder.on_ownership(listen), Duration::ZERO, &Seen::default())
+        });
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let mut has = gained.map(|gained| gained.lock().unwrap().len());
+        has.sort_unstable();
+        assert_eq!(has, shares, "{remote:?}");
+        for member in members {
+            close(&member.handle).await;
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay::assignor::{Assignor, Range};
-use forebay::{ConsumerBuilder, ConsumerConfig, GroupProtocol};
+use forebay::{ConsumerBuilder, GroupProtocol};
 use forebay_broker::{
     ApiKey, BatchBuilder, BrokerId, Effect, ErrorCode, Fault, Release, TopicPartition,
 };
@@ -320,13 +320,8 @@ fn what_cannot_be_shared_is_refused_by_name() {
     let mine: [Arc<dyn Assignor>; 1] = [Arc::new(Range)];
     let twice = builder().topics(["t"]).group_protocol(GroupProtocol::Consumer).assignors(mine);
     assert!(refused(twice).starts_with(r#"partition.assignment.strategy is "range""#));
-    let remote = ConsumerConfig {
-        group_id: Some("g".into()),
-        group_remote_assignor: Some("uniform".into()),
-        group_protocol: GroupProtocol::Classic,
-        ..ConsumerConfig::default()
-    };
-    let remote = forebay::Consumer::builder().config(remote).topics(["t"]);
+    let remote = builder().topics(["t"]).group_protocol(GroupProtocol::Classic);
+    let remote = remote.group_remote_assignor("uniform");
     assert!(refused(remote).starts_with("group.remote.assignor"));
 }
 
