@@ -27,8 +27,7 @@ fn a_cursor_goes_where_its_leader_says_for_as_long_as_metadata_is_believed() {
 
 #[test]
 fn a_leader_that_names_a_replica_of_no_use_again_is_asked_again_after_a_rest() {
-    let mut lane = Lane::new(Config::default());
-    lane.handle_connected(18);
+    let mut lane = lane(0);
     lane.lend(Cursor { via: Via::LeaderAgain, ..cursor(0, 0) });
     name(&mut lane, NOW, 2);
     assert!(lane.poll_returned().is_none() && !lane.is_ready());
@@ -40,8 +39,7 @@ fn a_leader_that_names_a_replica_of_no_use_again_is_asked_again_after_a_rest() {
 
 #[test]
 fn a_replica_that_names_another_and_a_leader_that_names_itself_are_read() {
-    let mut lane = Lane::new(Config::default());
-    lane.handle_connected(18);
+    let mut lane = lane(0);
     lane.lend(Cursor { via: Via::Replica, ..cursor(0, 0) });
     name(&mut lane, NOW, 3);
     lane.lend(cursor(0, 0));
