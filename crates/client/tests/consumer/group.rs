@@ -140,10 +140,14 @@ async fn the_coordinator_is_told_how_to_make_the_plan() {
                 Some(name) => builder.group_remote_assignor(name),
                 None => builder,
             };
-            let listen = move |event: &OwnershipEvent| match event {
-                OwnershipEvent::Gained(tps) => gained.lock().unwrap().extend(tps.iter().cloned()),
-                OwnershipEvent::Released { tp, .. } => drop(gained.lock().unwrap().remove(tp)),
-                _ => {}
+            let listen = move |event: &OwnershipEvent| {
+                let mut has = gained.lock().unwrap();
+                if let OwnershipEvent::Gained(tps) = event {
+                    has.extend(tps.iter().cloned());
+                }
+                if let OwnershipEvent::Released { tp, .. } = event {
+                    has.remove(tp);
+                }
             };
             start(builder.on_ownership(listen), Duration::ZERO, &Seen::default())
         });
@@ -350,7 +354,7 @@ async fn partitions_that_are_added_and_topics_that_come_and_go_are_followed() {
         world.broker.with(|cluster| {
             cluster.create_topic("later", 1).unwrap();
             let batch = forebay_broker::BatchBuilder::at_time(0).record(None, Some(b"x")).build();
-            cluster.append(&forebay_broker::TopicPartition::new("later", 0), &batch).unwrap();
+            cluster.append(&TopicPartition::new("later", 0), &batch).unwrap();
         });
         until(|| all.count() == 31).await;
         world.broker.with(|cluster| cluster.delete_topic("later").unwrap());
