@@ -11,8 +11,7 @@ use tokio::task::JoinHandle;
 use crate::member::Member;
 use crate::nemesis::Nemesis;
 use crate::plan::{Extra, Seed};
-use crate::wire::tp;
-use crate::world::TOPIC;
+use crate::world::{PATTERN, World};
 
 /// How long something is held in a quiet time: longer than anything may stand still by itself.
 const HOLD: Duration = Duration::from_secs(20);
@@ -21,7 +20,7 @@ const HOLD: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Later {
     rng: fastrand::Rng,
-    /// Members whose users want no topics now.
+    /// Members whose users want less than all now.
     idle: BTreeSet<String>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -46,10 +45,10 @@ impl Later {
         Duration::from_millis(self.rng.u64(range))
     }
 
-    fn directive(&mut self, partitions: i32) -> Directive {
+    fn directive(&mut self, world: &World) -> Directive {
         let words = [Word::Hold, Word::Drain, Word::Drain, Word::HandOver, Word::Release];
         Directive {
-            of: TopicPartition::new(TOPIC, self.rng.i32(0..partitions)),
+            of: world.place(self.rng.i32(0..world.count())),
             word: self.rng.choice(words).unwrap_or(Word::Hold),
             within: self.millis(50..6_000),
             lasts: self.millis(0..8_000),
@@ -63,7 +62,7 @@ impl Nemesis<'_> {
     pub(crate) fn stir(&mut self) {
         self.later.tasks.retain(|task| !task.is_finished());
         if self.plan.has(Extra::Directives) && self.later.rng.bool() {
-            let directive = self.later.directive(self.world.partitions);
+            let directive = self.later.directive(self.world);
             self.direct(&directive);
         }
         if self.plan.has(Extra::Wishes) && self.later.rng.u8(..3) == 0 {
@@ -78,14 +77,14 @@ impl Nemesis<'_> {
         }
         let idle = std::mem::take(&mut self.later.idle);
         for member in self.members.iter().filter(|member| idle.contains(&member.name)) {
-            member.wish(Some(TOPIC)).await;
+            member.wish(self.all()).await;
         }
     }
 
     /// In a quiet time, too, what is held stands still, and goes on when it is released.
     pub(crate) fn hold_something(&mut self) {
         if self.plan.has(Extra::Directives) {
-            let directive = self.later.directive(self.world.partitions);
+            let directive = self.later.directive(self.world);
             self.direct(&Directive { lasts: HOLD, ..directive });
         }
     }
@@ -104,8 +103,25 @@ impl Nemesis<'_> {
         if !wants {
             self.later.idle.insert(member.name.clone());
         }
-        let topic = wants.then_some(TOPIC);
-        self.later.tasks.push(tokio::spawn(async move { member.wish(topic).await }));
+        let wish = if wants { self.all() } else { self.less() };
+        self.later.tasks.push(tokio::spawn(async move { member.wish(wish).await }));
+    }
+
+    /// All topics, as this run names them.
+    fn all(&self) -> Option<Subscription> {
+        match self.plan.has(Extra::Patterns) {
+            true => Subscription::default().pattern(PATTERN).ok(),
+            false => Some(Subscription::topics(self.world.topics())),
+        }
+    }
+
+    /// Some of them, or none.
+    fn less(&mut self) -> Option<Subscription> {
+        if !self.plan.has(Extra::Topics) {
+            return None;
+        }
+        let topics: Vec<_> = self.world.topics().filter(|_| self.later.rng.bool()).collect();
+        (!topics.is_empty()).then(|| Subscription::topics(topics))
     }
 }
 
@@ -131,14 +147,14 @@ impl Member {
     }
 
     fn note_word(&self, of: &TopicPartition, word: Word) {
-        let (member, tp) = (self.name.clone(), tp(of.partition));
+        let (member, tp) = (self.name.clone(), of.to_string());
         self.recorder.note_of(&self.name, What::Directed { member, tp, word });
     }
 
-    /// Its user wants this topic, or none.
-    async fn wish(&self, topic: Option<&str>) {
-        match topic {
-            Some(topic) => drop(self.handle.subscribe(Subscription::topics([topic])).await),
+    /// Its user wants these topics, or none.
+    async fn wish(&self, topics: Option<Subscription>) {
+        match topics {
+            Some(topics) => drop(self.handle.subscribe(topics).await),
             None if self.handle.unsubscribe().await.is_ok() && self.instance.is_some() => {
                 self.has_left();
             }

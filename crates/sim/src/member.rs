@@ -15,8 +15,7 @@ use forebay_histcheck::{Parked, What};
 use crate::link::Way;
 use crate::plan::{Extra, Plan};
 use crate::recorder::Recorder;
-use crate::wire::tp;
-use crate::world::{GROUP, SESSION, TOPIC, World, value_of};
+use crate::world::{GROUP, PATTERN, SESSION, World, value_of};
 
 /// What a member may hold: the least there is.
 const BUDGET: usize = 4 << 20;
@@ -86,7 +85,6 @@ impl Member {
         let builder = Consumer::builder()
             .config(config)
             .group_id(GROUP)
-            .topics([TOPIC])
             .session_timeout(SESSION)
             .heartbeat_interval(Duration::from_secs(1))
             .rebalance_timeout(Duration::from_secs(30))
@@ -99,6 +97,10 @@ impl Member {
             .concurrency(CONCURRENCY)
             .workers(1)
             .on_ownership(tell_news(name.clone(), &world.recorder));
+        let builder = match plan.has(Extra::Patterns) {
+            true => builder.pattern(PATTERN),
+            false => builder.topics(world.topics()),
+        };
         let builder = match &instance {
             Some(instance) => builder.group_instance_id(instance.as_str()),
             None => builder,
@@ -159,7 +161,7 @@ impl Member {
         if to.0 < start {
             return;
         }
-        let (member, tp) = (self.name.clone(), tp(of.partition));
+        let (member, tp) = (self.name.clone(), of.to_string());
         let sought = What::Sought { member, tp, to: to.0 };
         self.recorder.note_of(&self.name, sought.clone());
         drop(self.handle.seek(of.clone(), to).await);
@@ -167,8 +169,8 @@ impl Member {
     }
 
     /// Its user wants no records of this partition for a while, or wants them again.
-    pub(crate) async fn pause(&self, partition: i32, wish: Wish) {
-        let tps = vec![TopicPartition::new(TOPIC, partition)];
+    pub(crate) async fn pause(&self, of: &TopicPartition, wish: Wish) {
+        let tps = vec![of.clone()];
         // It may have other partitions: then it refuses.
         drop(match wish {
             Wish::Pause => self.handle.pause(tps).await,
@@ -199,12 +201,12 @@ fn tell_news(
     let recorder = Arc::clone(recorder);
     move |event| {
         let member = name.clone();
-        if let OwnershipEvent::Reset { tp: of, from, to } = event {
-            let (tp, cause) = (tp(of.partition), format!("from {from}"));
+        if let OwnershipEvent::Reset { tp, from, to } = event {
+            let (tp, cause) = (tp.to_string(), format!("from {from}"));
             recorder.note_of(&name, What::Reset { member, tp, to: to.0, cause });
-        } else if let OwnershipEvent::Parked { tp: of, position, is_clean } = event {
+        } else if let OwnershipEvent::Parked { tp, position, is_clean } = event {
             let parked = Parked { position: position.map(|at| at.0), is_clean: *is_clean };
-            recorder.note_of(&name, What::Parked { member, tp: tp(of.partition), parked });
+            recorder.note_of(&name, What::Parked { member, tp: tp.to_string(), parked });
         }
     }
 }
@@ -241,7 +243,7 @@ struct Run {
 impl Run {
     fn start(work: Work, record: &Record) -> Self {
         let (key, seq) = value_of(record.value().unwrap_or_default());
-        let (tp, offset) = (tp(record.partition()), record.offset().0);
+        let (tp, offset) = (record.topic_partition().to_string(), record.offset().0);
         let (member, name) = (work.member.clone(), tp.clone());
         work.recorder.note_of(&work.member, What::Started { member, tp: name, offset, key, seq });
         // Different for each record, the same in every run.

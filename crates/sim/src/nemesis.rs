@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::later::Later;
 use crate::member::{Member, Sharing, Wish};
 use crate::plan::{Extra, Plan};
-use crate::world::{GROUP, TOPIC, World};
+use crate::world::{GROUP, World};
 
 /// The most members at once.
 const MEMBERS: usize = 4;
@@ -139,8 +139,9 @@ impl<'a> Nemesis<'a> {
             member.map_or_else(String::new, |member| format!("{} is cut off", member.name))
         } else {
             let rng = &mut self.rng;
-            let partitions = self.world.partitions;
-            self.world.broker.with(|cluster| strike(rng, cluster, partitions))
+            let node = BrokerId(rng.i32(1..=3));
+            let tp = self.world.place(rng.i32(0..self.world.count()));
+            self.world.broker.with(|cluster| strike(rng, cluster, (node, tp)))
         };
         self.world.recorder.note(What::FaultBegins { fault: fault.clone() });
         // Now and then longer than a session.
@@ -152,16 +153,22 @@ impl<'a> Nemesis<'a> {
 
     /// Does what only some runs have; what was done.
     async fn strange(&mut self, extra: Extra) -> Option<String> {
-        let partition = self.rng.i32(0..self.world.partitions);
-        let tp = TopicPartition::new(TOPIC, partition);
+        let number = self.rng.i32(0..self.world.count());
+        let tp = self.world.place(number);
         let times = self.rng.u32(1..4);
         let refused = |code: ErrorCode| Fault::new(Effect::Error(code)).api(ApiKey::Fetch);
         let fault = match extra {
-            Extra::Unordered | Extra::Bulky | Extra::Static | Extra::Directives | Extra::Wishes => {
+            Extra::Unordered
+            | Extra::Bulky
+            | Extra::Static
+            | Extra::Directives
+            | Extra::Wishes
+            | Extra::Topics
+            | Extra::Patterns => {
                 return None;
             }
             Extra::Retention => return Some(self.delete(&tp)),
-            Extra::Pauses => return Some(self.pause(partition).await),
+            Extra::Pauses => return Some(self.pause(&tp).await),
             Extra::Stalls => return self.stall(),
             Extra::Seeks => return Some(self.go_back(&tp).await),
             Extra::StaleLeaders => refused(ErrorCode::OFFSET_OUT_OF_RANGE).partition(tp),
@@ -170,7 +177,7 @@ impl<'a> Nemesis<'a> {
             Extra::Sessions => refused(ErrorCode::FETCH_SESSION_ID_NOT_FOUND),
         };
         self.world.broker.with(|cluster| cluster.script(fault.times(times)));
-        Some(format!("{extra:?}, {times} times, of {partition}"))
+        Some(format!("{extra:?}, {times} times, of {number}"))
     }
 
     /// Retention deletes all records of a partition, or the older ones.
@@ -183,16 +190,16 @@ impl<'a> Nemesis<'a> {
             cluster.delete_records(tp, before).is_ok().then_some(before)
         });
         if let Some(before) = before {
-            self.world.recorder.note(What::Trimmed { tp: crate::wire::tp(tp.partition), before });
+            self.world.recorder.note(What::Trimmed { tp: tp.to_string(), before });
         }
         format!("{tp} is deleted before {before:?}")
     }
 
-    async fn pause(&self, partition: i32) -> String {
+    async fn pause(&self, tp: &TopicPartition) -> String {
         for member in &self.members {
-            member.pause(partition, Wish::Pause).await;
+            member.pause(tp, Wish::Pause).await;
         }
-        format!("{partition} is paused")
+        format!("{tp} is paused")
     }
 
     /// Goes back, and back again before all that was begun has ended.
@@ -220,8 +227,8 @@ impl<'a> Nemesis<'a> {
         for member in &self.members {
             member.way.mend();
             if self.plan.has(Extra::Pauses) {
-                for partition in 0..self.world.partitions {
-                    member.pause(partition, Wish::Resume).await;
+                for tp in &self.world.places {
+                    member.pause(tp, Wish::Resume).await;
                 }
             }
         }
@@ -237,9 +244,11 @@ impl<'a> Nemesis<'a> {
 }
 
 /// Harms the brokers; what was done.
-fn strike(rng: &mut fastrand::Rng, cluster: &mut Cluster, partitions: i32) -> String {
-    let node = BrokerId(rng.i32(1..=3));
-    let tp = TopicPartition::new(TOPIC, rng.i32(0..partitions));
+fn strike(
+    rng: &mut fastrand::Rng,
+    cluster: &mut Cluster,
+    (node, tp): (BrokerId, TopicPartition),
+) -> String {
     match rng.u8(..10) {
         0 => {
             // A node that is down leads nothing.

@@ -21,7 +21,7 @@ pub struct Seed {
 
 impl Seed {
     /// All that can be drawn today.
-    pub const NEWEST: u8 = 2;
+    pub const NEWEST: u8 = 3;
 
     /// A stream of draws of its own: what was drawn before stays as it was.
     fn stream(self, name: u64) -> fastrand::Rng {
@@ -32,6 +32,11 @@ impl Seed {
     /// What later editions do, and when.
     pub(crate) fn later(self) -> fastrand::Rng {
         self.stream(u64::MAX / 2)
+    }
+
+    /// What shape things have that later editions brought.
+    fn shapes(self) -> fastrand::Rng {
+        self.stream(u64::MAX / 4)
     }
 }
 
@@ -85,8 +90,12 @@ pub(crate) enum Extra {
     Seeks,
     /// Somebody else than the group holds partitions, drains them and hands them over.
     Directives,
-    /// Users want no topics for a while.
+    /// Users want no topics for a while, or fewer.
     Wishes,
+    /// There are two or three topics.
+    Topics,
+    /// Members want what matches a pattern.
+    Patterns,
 }
 
 impl Extra {
@@ -105,7 +114,8 @@ impl Extra {
     ];
 
     /// What came later, and with which edition.
-    const LATER: [(u8, Self); 2] = [(2, Self::Directives), (2, Self::Wishes)];
+    const LATER: [(u8, Self); 4] =
+        [(2, Self::Directives), (2, Self::Wishes), (3, Self::Topics), (3, Self::Patterns)];
 
     /// A third of all runs have none of the first, and each of the later ones a quarter.
     pub(crate) fn draw(seed: Seed) -> BTreeSet<Self> {
@@ -159,6 +169,14 @@ impl Plan {
     pub(crate) fn patience(&self) -> Duration {
         let outlasts_session = self.has(Extra::Static) && 1 < self.seed.edition;
         Duration::from_secs(if outlasts_session { 15 } else { 5 })
+    }
+
+    /// How many partitions each topic has, when the first has so many.
+    pub(crate) fn partitions(&self, first: i32) -> Vec<i32> {
+        let mut rng = self.seed.shapes();
+        let others = if self.has(Extra::Topics) { rng.usize(1..=2) } else { 0 };
+        let others = std::iter::repeat_with(|| rng.i32(1..=3)).take(others);
+        std::iter::once(first).chain(others).collect()
     }
 
     /// What a record has beside its name, in bytes.

@@ -76,8 +76,9 @@ async fn run(seed: Seed, conduct: Conduct) -> Result<Played, Error> {
     let sharing = rng.choice(Sharing::ALL).unwrap_or(Sharing::Range);
     let is_calm = rng.u8(..3) == 0;
     let plan = Plan { seed, sharing, conduct, slowness, is_calm, extras: Extra::draw(seed) };
-    let text = format!("{partitions} partitions, {plan:?}");
-    let world = World::new(seed.number, partitions, plan.bulk());
+    let partitions = plan.partitions(partitions);
+    let text = format!("{partitions:?} partitions, {plan:?}");
+    let world = World::new(seed.number, &partitions, plan.bulk());
     world.recorder.note(What::Terms(terms(&plan)));
     let mut nemesis = Nemesis::new(&world, plan, rng);
     let unmet = live(&world, &mut nemesis).await?;

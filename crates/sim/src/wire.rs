@@ -13,6 +13,7 @@ use forebay_protocol::group::{Assignment, Subscription};
 use forebay_protocol::messages as m;
 use forebay_protocol::request::RequestHeader;
 use forebay_protocol::response;
+use forebay_protocol::types::{TopicName, TopicPartition, Uuid};
 use forebay_protocol::wire::{Message, Reader};
 
 use crate::recorder::Recorder;
@@ -44,6 +45,8 @@ struct Asked {
     commit: u64,
     /// How often it had left the group by then.
     life: u32,
+    /// How many names the coordinator had given it by then.
+    names: u32,
 }
 
 /// Reads along what one member says.
@@ -51,7 +54,9 @@ struct Asked {
 pub(crate) struct Witness {
     member: String,
     recorder: Arc<Recorder>,
-    held: BTreeSet<i32>,
+    /// The topics by their ids.
+    topics: BTreeMap<Uuid, TopicName>,
+    held: BTreeSet<TopicPartition>,
     commits: u64,
     /// The generation or member epoch that it was told last.
     epoch: i32,
@@ -59,12 +64,31 @@ pub(crate) struct Witness {
     is_joining: bool,
     /// How often it has left the group: answers to what it asked before come too late.
     life: u32,
+    /// The name that the coordinator gave it last, by the classic protocol, and how many there were.
+    name: String,
+    names: u32,
 }
 
 impl Witness {
-    pub(crate) const fn new(member: String, recorder: Arc<Recorder>) -> Self {
+    pub(crate) const fn new(
+        member: String,
+        recorder: Arc<Recorder>,
+        topics: BTreeMap<Uuid, TopicName>,
+    ) -> Self {
         let held = BTreeSet::new();
-        Self { member, recorder, held, commits: 0, epoch: -1, is_joining: false, life: 0 }
+        let name = String::new();
+        Self {
+            member,
+            recorder,
+            topics,
+            held,
+            commits: 0,
+            epoch: -1,
+            is_joining: false,
+            life: 0,
+            name,
+            names: 0,
+        }
     }
 
     pub(crate) fn hear_client(&mut self, talk: &mut Talk, bytes: &[u8]) {
@@ -77,7 +101,8 @@ impl Witness {
             let epoch = self.request(api, version, &mut reader);
             let (sent, commit) = (self.recorder.now(), self.commits);
             if let Some(epoch) = epoch {
-                let asked = Asked { api, version, sent, epoch, commit, life: self.life };
+                let (life, names) = (self.life, self.names);
+                let asked = Asked { api, version, sent, epoch, commit, life, names };
                 talk.open.insert(header.correlation_id, asked);
             }
         }
@@ -114,7 +139,7 @@ impl Witness {
                     .protocols
                     .iter()
                     .filter_map(|protocol| Subscription::decode(protocol.metadata.clone()).ok());
-                let kept = kept.flat_map(|it| it.owned).map(|tp| tp.partition).collect();
+                let kept = kept.flat_map(|it| it.owned).collect();
                 self.keep(&kept);
                 self.is_joining = true;
                 Some(-1)
@@ -132,7 +157,8 @@ impl Witness {
             ApiKey::ConsumerGroupHeartbeat => {
                 let request = m::ConsumerGroupHeartbeatRequest::decode(body, version).ok()?;
                 let owned = request.topic_partitions.iter().flatten();
-                let owned = owned.flat_map(|topic| topic.partitions.iter().copied()).collect();
+                let owned =
+                    owned.flat_map(|topic| self.named(topic.topic_id, &topic.partitions)).collect();
                 if request.member_epoch < 0 {
                     self.leave();
                 } else if request.topic_partitions.is_some() {
@@ -146,12 +172,15 @@ impl Witness {
 
     fn commit(&mut self, request: &m::OffsetCommitRequest) {
         self.commits += 1;
-        for partition in request.topics.iter().flat_map(|topic| &topic.partitions) {
+        let all = request.topics.iter().flat_map(|topic| {
+            topic.partitions.iter().map(move |partition| (&topic.name, partition))
+        });
+        for (topic, partition) in all {
             self.note(What::CommitSent {
                 member: self.member.clone(),
                 commit: self.commits,
                 epoch: request.generation_id_or_member_epoch,
-                tp: tp(partition.partition_index),
+                tp: TopicPartition::new(topic.as_str(), partition.partition_index).to_string(),
                 offset: partition.committed_offset,
             });
         }
@@ -164,12 +193,18 @@ impl Witness {
     }
 
     /// Everything else is given back.
-    fn keep(&mut self, kept: &BTreeSet<i32>) {
-        for partition in self.held.difference(kept) {
+    fn keep(&mut self, kept: &BTreeSet<TopicPartition>) {
+        for tp in self.held.difference(kept) {
             let member = self.member.clone();
-            self.note(What::Released { member, tp: tp(*partition) });
+            self.note(What::Released { member, tp: tp.to_string() });
         }
-        self.held.retain(|partition| kept.contains(partition));
+        self.held.retain(|tp| kept.contains(tp));
+    }
+
+    /// Partitions of a topic that is known by its id.
+    fn named(&self, topic: Uuid, partitions: &[i32]) -> Vec<TopicPartition> {
+        let Some(name) = self.topics.get(&topic) else { return Vec::new() };
+        partitions.iter().map(|it| TopicPartition::new(name.as_str(), *it)).collect()
     }
 }
 
@@ -186,6 +221,8 @@ impl Witness {
                 let answer = read::<m::JoinGroupRequest>(asked, answer)?;
                 if answer.error_code == 0 {
                     self.epoch = answer.generation_id;
+                    self.names += u32::from(self.name != *answer.member_id);
+                    self.name = answer.member_id.as_str().to_owned();
                 }
                 self.beat(asked, answer.error_code);
             }
@@ -195,7 +232,7 @@ impl Witness {
                 if answer.error_code == 0 {
                     self.is_joining = false;
                     let assigned = Assignment::decode(answer.assignment).ok()?.partitions;
-                    self.gain(asked, asked.epoch, assigned.iter().map(|tp| tp.partition));
+                    self.gain(asked, asked.epoch, assigned);
                 }
             }
             ApiKey::Heartbeat => {
@@ -209,7 +246,9 @@ impl Witness {
                     self.epoch = answer.member_epoch;
                 }
                 let assigned = answer.assignment.iter().flat_map(|it| &it.topic_partitions);
-                let assigned = assigned.flat_map(|topic| topic.partitions.iter().copied());
+                let assigned =
+                    assigned.flat_map(|topic| self.named(topic.topic_id, &topic.partitions));
+                let assigned = assigned.collect();
                 if answer.error_code == 0 && 0 <= asked.epoch {
                     self.gain(asked, answer.member_epoch, assigned);
                 }
@@ -221,11 +260,14 @@ impl Witness {
 
     fn committed(&mut self, asked: &Asked, answer: &m::OffsetCommitResponse) {
         let mut fence = 0;
-        for partition in answer.topics.iter().flat_map(|topic| &topic.partitions) {
+        let all = answer.topics.iter().flat_map(|topic| {
+            topic.partitions.iter().map(move |partition| (&topic.name, partition))
+        });
+        for (topic, partition) in all {
             self.note(What::CommitAnswered {
                 member: self.member.clone(),
                 commit: asked.commit,
-                tp: tp(partition.partition_index),
+                tp: TopicPartition::new(topic.as_str(), partition.partition_index).to_string(),
                 code: partition.error_code,
             });
             fence = partition.error_code;
@@ -246,6 +288,10 @@ impl Witness {
         if code == ErrorCode::ILLEGAL_GENERATION.0 && is_of_past {
             return;
         }
+        // Of a name that it has no more.
+        if code == ErrorCode::UNKNOWN_MEMBER_ID.0 && asked.names != self.names {
+            return;
+        }
         let over = [
             ErrorCode::ILLEGAL_GENERATION,
             ErrorCode::UNKNOWN_MEMBER_ID,
@@ -255,20 +301,20 @@ impl Witness {
         if !over.iter().any(|it| it.0 == code) {
             return;
         }
-        for partition in std::mem::take(&mut self.held) {
+        for tp in std::mem::take(&mut self.held) {
             let (member, cause) = (self.member.clone(), format!("code {code}"));
-            self.note(What::Lost { member, tp: tp(partition), cause });
+            self.note(What::Lost { member, tp: tp.to_string(), cause });
         }
     }
 
-    fn gain(&mut self, asked: &Asked, epoch: i32, assigned: impl Iterator<Item = i32>) {
+    fn gain(&mut self, asked: &Asked, epoch: i32, assigned: Vec<TopicPartition>) {
         if asked.life != self.life {
             return;
         }
-        for partition in assigned {
-            if self.held.insert(partition) {
+        for tp in assigned {
+            if self.held.insert(tp.clone()) {
                 let member = self.member.clone();
-                self.note(What::Gained { member, epoch, tp: tp(partition) });
+                self.note(What::Gained { member, epoch, tp: tp.to_string() });
             }
         }
     }
@@ -276,9 +322,4 @@ impl Witness {
 
 fn read<R: Request>(asked: &Asked, (frame, number): (Bytes, i32)) -> Option<R::Response> {
     response::decode::<R>(frame, asked.version, number).ok()
-}
-
-/// There is one topic.
-pub(crate) fn tp(partition: i32) -> String {
-    format!("t-{partition}")
 }

@@ -1,4 +1,4 @@
-//! Three nodes, a topic, and clients that reach them.
+//! Three nodes, topics, and clients that reach them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,10 +10,12 @@ use forebay_histcheck::What;
 
 use crate::link::Way;
 use crate::recorder::Recorder;
-use crate::wire::{Witness, tp};
+use crate::wire::Witness;
 
-/// The topic's name.
-pub(crate) const TOPIC: &str = "t";
+/// The topics' names; most runs have the first alone.
+const TOPICS: [&str; 3] = ["t", "u", "v"];
+/// A pattern that all of them match.
+pub(crate) const PATTERN: &str = "[t-v]";
 /// The group's name.
 pub(crate) const GROUP: &str = "simulation";
 /// How long the coordinator waits for a sign of life.
@@ -26,20 +28,42 @@ const KEYS: u64 = 5;
 pub(crate) struct World {
     pub(crate) broker: Arc<Broker>,
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) partitions: i32,
+    /// Every partition of every topic.
+    pub(crate) places: Vec<TopicPartition>,
     /// What a record has beside its name.
     bulk: String,
     seed: u64,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, partitions: i32, bulk: usize) -> Self {
+    /// Topics of so many partitions each.
+    pub(crate) fn new(seed: u64, partitions: &[i32], bulk: usize) -> Self {
         let options = Options::default().nodes(3).seed(seed);
         let options = options.consumer_groups(SESSION, Duration::from_secs(1));
         let broker = Arc::new(Broker::builder().options(options).start_in_memory());
-        let created = broker.with(|cluster| cluster.create_topic(TOPIC, partitions));
-        debug_assert!(created.is_ok(), "{created:?}");
-        Self { broker, recorder: Recorder::new(), partitions, bulk: " ".repeat(bulk), seed }
+        let mut places = Vec::new();
+        for (topic, count) in TOPICS.into_iter().zip(partitions) {
+            let created = broker.with(|cluster| cluster.create_topic(topic, *count));
+            debug_assert!(created.is_ok(), "{created:?}");
+            places.extend((0..*count).map(|partition| TopicPartition::new(topic, partition)));
+        }
+        Self { broker, recorder: Recorder::new(), places, bulk: " ".repeat(bulk), seed }
+    }
+
+    /// The names of its topics.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &'static str> {
+        TOPICS.into_iter().filter(|name| self.places.iter().any(|tp| tp.topic.as_str() == *name))
+    }
+
+    /// How many partitions there are.
+    pub(crate) fn count(&self) -> i32 {
+        i32::try_from(self.places.len()).unwrap_or(i32::MAX)
+    }
+
+    /// One of them, by its number among all.
+    pub(crate) fn place(&self, number: i32) -> TopicPartition {
+        let at = usize::try_from(number).unwrap_or_default();
+        self.places.get(at).cloned().unwrap_or_else(|| TopicPartition::new(TOPICS[0], 0))
     }
 
     /// Settings of a client: clients of one world draw differently, the same one alike each time.
@@ -54,7 +78,12 @@ impl World {
 
     /// A way to the brokers; a member's is witnessed.
     pub(crate) fn way(&self, member: Option<&str>) -> Way {
-        let witness = member.map(|name| Witness::new(name.to_owned(), Arc::clone(&self.recorder)));
+        let ids = self.topics().filter_map(|topic| {
+            let id = self.broker.with(|cluster| cluster.topic_id(topic))?;
+            Some((id, topic.into()))
+        });
+        let witness = member
+            .map(|name| Witness::new(name.to_owned(), Arc::clone(&self.recorder), ids.collect()));
         Way {
             broker: Arc::clone(&self.broker),
             recorder: Arc::clone(&self.recorder),
@@ -82,14 +111,15 @@ impl World {
     ) -> Result<(), Error> {
         let mut sent = Vec::new();
         for number in numbers {
-            let partitions = u64::try_from(self.partitions).unwrap_or(1);
+            let partitions = u64::try_from(self.places.len()).unwrap_or(1);
             let partition = number.checked_rem(partitions).unwrap_or(0);
             let round = number.checked_div(partitions).unwrap_or(0);
             let (key, seq) = (partition * KEYS + round % KEYS, round / KEYS);
             let value = format!("{key}:{seq}:{}", self.bulk);
-            let record = ProducerRecord::new(TOPIC, value.as_bytes());
-            let partition = i32::try_from(partition).unwrap_or(0);
-            sent.push(self.follow(producer.send(record.partition(partition)).await?, (key, seq)));
+            let of = self.place(i32::try_from(partition).unwrap_or(0));
+            let record = ProducerRecord::new(of.topic.as_str(), value.as_bytes());
+            let record = record.partition(of.partition);
+            sent.push(self.follow(producer.send(record).await?, (key, seq)));
             tokio::time::sleep(every).await;
         }
         for follower in sent {
@@ -105,7 +135,7 @@ impl World {
             match receipt.delivered().await {
                 Ok(delivery) => {
                     if let Some(offset) = delivery.offset {
-                        let tp = tp(delivery.tp.partition);
+                        let tp = delivery.tp.to_string();
                         recorder.note(What::Acked { tp, offset: offset.0, key, seq });
                     }
                 }
@@ -118,35 +148,34 @@ impl World {
 
     /// Whether everything of all partitions is committed.
     pub(crate) fn is_all_committed(&self) -> bool {
-        (0..self.partitions).all(|partition| {
-            let (committed, end) = self.ends(partition);
+        self.places.iter().all(|tp| {
+            let (committed, end) = self.ends(tp);
             committed == end
         })
     }
 
     /// What is committed, and where the log ends. What retention has deleted needs no commit.
-    fn ends(&self, partition: i32) -> (i64, i64) {
-        let tp = TopicPartition::new(TOPIC, partition);
+    fn ends(&self, tp: &TopicPartition) -> (i64, i64) {
         self.broker.with(|cluster| {
-            let committed = cluster.committed(GROUP, &tp).map_or(0, |it| it.offset);
-            let start = cluster.log_start(&tp).unwrap_or(0);
-            (committed.max(start), cluster.high_watermark(&tp).unwrap_or(0))
+            let committed = cluster.committed(GROUP, tp).map_or(0, |it| it.offset);
+            let start = cluster.log_start(tp).unwrap_or(0);
+            (committed.max(start), cluster.high_watermark(tp).unwrap_or(0))
         })
     }
 
     /// Notes what the log holds, as the broker's own reader finds it.
     pub(crate) fn tell_truth(&self) {
-        for partition in 0..self.partitions {
-            let of = TopicPartition::new(TOPIC, partition);
-            let values = self.broker.with(|cluster| cluster.values(&of)).unwrap_or_default();
+        for of in &self.places {
+            let tp = || of.to_string();
+            let values = self.broker.with(|cluster| cluster.values(of)).unwrap_or_default();
             // Of a batch that retention has cut into the older records are still found.
-            let start = self.broker.with(|cluster| cluster.log_start(&of)).unwrap_or(0);
+            let start = self.broker.with(|cluster| cluster.log_start(of)).unwrap_or(0);
             for (offset, value) in values.into_iter().filter(|(offset, _)| start <= *offset) {
                 let (key, seq) = value_of(value.as_deref().unwrap_or_default());
-                self.recorder.note(What::Truth { tp: tp(partition), offset, key, seq });
+                self.recorder.note(What::Truth { tp: tp(), offset, key, seq });
             }
-            let (committed, end) = self.ends(partition);
-            self.recorder.note(What::Final { tp: tp(partition), committed, end });
+            let (committed, end) = self.ends(of);
+            self.recorder.note(What::Final { tp: tp(), committed, end });
         }
     }
 }
