@@ -37,6 +37,8 @@ pub(crate) struct Partition {
     begun_end: i64,
     /// The present owner was told to go back, and what it begins is still of the time before.
     is_seeking: bool,
+    /// What begins below this has gone back: the owner was beyond.
+    beyond: i64,
     /// When and where to, last.
     sought: Option<(u64, i64)>,
     /// Commits that left and were higher than all before.
@@ -144,6 +146,9 @@ impl Partition {
             return;
         }
         self.losses.push(Loss { cause, repeats_from: Some(to), commits_until: None, repeated: 0 });
+        // Who had begun nothing yet stood at what is committed.
+        let stood = self.begun_end.max(self.stored.unwrap_or(0));
+        self.beyond = if self.is_seeking { self.beyond.max(stood) } else { stood };
         (self.is_seeking, self.sought) = (true, Some((at, to)));
         self.stored = self.stored.map(|stored| stored.min(to));
         for sent in self.in_flight.values_mut() {
@@ -166,7 +171,7 @@ impl Partition {
     /// the time before is in nobody's way.
     pub(crate) fn notice_seek(&mut self, member: &str, offset: i64) {
         let is_owner = self.owner.as_deref() == Some(member);
-        if is_owner && self.is_seeking && offset < self.begun_end {
+        if is_owner && self.is_seeking && offset < self.beyond.max(self.begun_end) {
             self.is_seeking = false;
             self.begun.clear();
             self.begun_end = 0;
