@@ -28,7 +28,7 @@ use crate::error::Error;
 use crate::net::call::{Call, Limits, Line, Throttled};
 use crate::net::connector::Connector;
 use crate::net::peer::{Event, Peer};
-use crate::runtime::Clock;
+use crate::runtime::{self, Clock};
 use links::Links;
 
 /// Requests on their way on one control connection.
@@ -83,7 +83,7 @@ impl Cluster {
         clock: Clock,
     ) -> Self {
         let (cluster, task) = Self::prepare(config, connector, clock);
-        tokio::spawn(task);
+        runtime::spawn(task);
         cluster
     }
 
@@ -470,7 +470,7 @@ impl Task {
             clock: self.clock,
         };
         drop(calls.send(call));
-        tokio::spawn(peer.run(call_rx, self.events.0.clone()));
+        runtime::spawn(peer.run(call_rx, self.events.0.clone()));
         self.links.started((broker, line), address, calls);
     }
 

@@ -22,7 +22,7 @@ use crate::link;
 use crate::net::connector::Connector;
 use crate::net::lane;
 use crate::net::traffic::Traffic;
-use crate::runtime::{Clock, Placement, Validity};
+use crate::runtime::{self, Clock, Placement, Validity};
 
 mod builder;
 pub(crate) mod control;
@@ -225,9 +225,9 @@ impl Consumer {
         let guard = ShutdownOnDrop { handle: handle.clone(), drain };
         let (shard, workers) = self.planes::<U, H>(Arc::new(handler), None);
         for worker in workers {
-            tokio::spawn(worker);
+            runtime::spawn(worker);
         }
-        tokio::spawn(shard.run());
+        runtime::spawn(shard.run());
         let summary = handle.ended().await;
         drop(guard);
         finish(&summary)

@@ -15,6 +15,9 @@ pub(crate) use self::validity::{Gate, Validity};
 
 #[cfg(test)]
 mod hands;
+#[cfg(feature = "mutants")]
+#[doc(hidden)]
+pub mod process;
 mod validity;
 
 /// Where the control plane runs. The data plane always runs where the caller is.
@@ -198,12 +201,27 @@ pub(crate) fn start(
                 .spawn(move || runtime.block_on(plane))?;
         }
         Placement::Caller => {
-            let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
-            drop(runtime.spawn(plane));
+            tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+            drop(spawn(plane));
         }
     }
     Ok(())
 }
+
+/// Spawns a task of a client. For a simulator it belongs to the process inside which this is called.
+#[cfg(feature = "mutants")]
+pub(crate) fn spawn<F>(task: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    match process::Process::current() {
+        Some(process) => tokio::spawn(process.run(task)),
+        None => tokio::spawn(task),
+    }
+}
+
+#[cfg(not(feature = "mutants"))]
+pub(crate) use tokio::spawn;
 
 /// Waits for `future` with the thread that calls, for `most` at the longest; `None` when it was not
 /// ready by then. Needs no runtime, and does not mind one: it blocks the thread either way.

@@ -68,6 +68,9 @@ impl Nemesis<'_> {
         if self.plan.has(Extra::Wishes) && self.later.rng.u8(..3) == 0 {
             self.change_wish();
         }
+        if self.plan.has(Extra::Freezes) && !self.plan.is_calm && self.later.rng.u8(..4) == 0 {
+            self.freeze();
+        }
     }
 
     /// Everybody wants everything again, and what is under way ends.
@@ -107,6 +110,17 @@ impl Nemesis<'_> {
         self.later.tasks.push(tokio::spawn(async move { member.wish(wish).await }));
     }
 
+    /// Stops a process for a while; one of two longer than its session.
+    fn freeze(&mut self) {
+        let Some(member) = self.later.rng.choice(&self.members).cloned() else { return };
+        let is_long = self.later.rng.bool();
+        let lasts = self.later.millis(if is_long { 10_000..25_000 } else { 500..10_000 });
+        let turn = self.later.rng.usize(..8);
+        if !member.process.is_frozen() {
+            self.later.tasks.push(tokio::spawn(async move { member.freeze(lasts, turn).await }));
+        }
+    }
+
     /// All topics, as this run names them.
     fn all(&self) -> Option<Subscription> {
         match self.plan.has(Extra::Patterns) {
@@ -144,6 +158,18 @@ impl Member {
             self.note_word(&of, Word::Release);
         }
         drop(ownership.release(all()).await);
+    }
+
+    /// Nothing of it runs for so long.
+    async fn freeze(&self, lasts: Duration, turn: usize) {
+        let (name, fault) = (|| self.name.clone(), || format!("{} is frozen", self.name));
+        self.recorder.note(What::FaultBegins { fault: fault() });
+        self.recorder.note_of(&self.name, What::Paused { member: name() });
+        self.process.freeze();
+        tokio::time::sleep(lasts).await;
+        self.recorder.note_of(&self.name, What::Resumed { member: name() });
+        self.recorder.note(What::FaultEnds { fault: fault() });
+        self.process.thaw(turn);
     }
 
     fn note_word(&self, of: &TopicPartition, word: Word) {

@@ -14,6 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use crate::recorder::Recorder;
 use crate::wire::{Talk, Witness};
 
+/// What a system takes up of a connection while nobody reads.
+const BUFFER: usize = 256 << 10;
+
 /// A client's way to all brokers.
 #[derive(Clone)]
 pub(crate) struct Way {
@@ -22,6 +25,8 @@ pub(crate) struct Way {
     pub(crate) state: Arc<Mutex<Passage>>,
     /// Reads along what a member says; nobody does for a producer.
     pub(crate) witness: Option<Arc<Mutex<Witness>>>,
+    /// What arrives is taken up, and heard by the witness, although the client is frozen.
+    pub(crate) is_buffered: bool,
 }
 
 /// What becomes of what is sent.
@@ -90,10 +95,18 @@ impl Connector for Way {
         Box::pin(async move {
             std::future::poll_fn(|cx| way.poll_open(cx)).await?;
             let pipe = way.broker.dial(&address.host, address.port)?;
-            let talk = Talk::default();
-            Ok(Stream::Other(Box::new(Tap { pipe, way, number, talk })))
+            let (talk, is_buffered) = (Talk::default(), way.is_buffered);
+            let tap = Tap { pipe, way, number, talk };
+            Ok(Stream::Other(if is_buffered { Box::new(buffered(tap)) } else { Box::new(tap) }))
         })
     }
+}
+
+/// A system's buffer between a process and its connection.
+fn buffered(mut tap: Tap) -> DuplexStream {
+    let (mut near, far) = tokio::io::duplex(BUFFER);
+    drop(tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut tap).await }));
+    far
 }
 
 struct Tap {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use forebay::assignor::{Assignor, CooperativeSticky, Range, Sticky};
 use forebay::mutant::Mutant;
 use forebay::runtime::Placement;
+use forebay::runtime::process::Process;
 use forebay::{
     Consumer, ConsumerConfig, ConsumerHandle, Context, Error, GroupProtocol, OffsetReset,
     OwnershipEvent, PartitionSummary, Position, Record, TopicPartition,
@@ -66,8 +67,11 @@ pub(crate) struct Member {
     /// Of a static member.
     pub(crate) instance: Option<String>,
     pub(crate) way: Way,
-    /// Partitions of it may be drained in less time than a record takes.
-    is_directed: bool,
+    /// Partitions of it may have less time for a drain than a record takes: by a directive, or since
+    /// it was frozen.
+    may_hurry: bool,
+    /// All of its tasks.
+    pub(crate) process: Process,
     pub(crate) handle: ConsumerHandle,
     pub(crate) recorder: Arc<Recorder>,
 }
@@ -80,7 +84,7 @@ impl Member {
         plan: &Plan,
         instance: Option<String>,
     ) -> Result<Self, Error> {
-        let way = world.way(Some(&name));
+        let way = Way { is_buffered: plan.has(Extra::Freezes), ..world.way(Some(&name)) };
         let config = ConsumerConfig { client: world.client(&name)?, ..ConsumerConfig::default() };
         let builder = Consumer::builder()
             .config(config)
@@ -109,27 +113,28 @@ impl Member {
             Some(assignor) => builder.assignors([assignor]).group_protocol(GroupProtocol::Classic),
             None => builder.group_protocol(GroupProtocol::Consumer),
         };
-        let consumer = builder.build()?;
+        let process = Process::default();
+        let consumer = process.enter(|| builder.build())?;
         let handle = consumer.handle();
         let recorder = Arc::clone(&world.recorder);
         let (slowness, conduct) = (plan.slowness, plan.conduct);
         let work = Work { member: name.clone(), recorder: Arc::clone(&recorder), slowness };
         // Its end is told by the handle.
-        drop(tokio::spawn(
-            consumer.run(move |record: Record, _: Context| work.clone().handle(record, conduct)),
-        ));
-        let is_directed = plan.has(Extra::Directives);
-        Ok(Self { name, instance, way, is_directed, handle, recorder })
+        let run =
+            consumer.run(move |record: Record, _: Context| work.clone().handle(record, conduct));
+        drop(tokio::spawn(process.clone().run(run)));
+        let may_hurry = plan.has(Extra::Directives) || plan.has(Extra::Freezes);
+        Ok(Self { name, instance, way, may_hurry, process, handle, recorder })
     }
 
-    /// Leaves in good order, or by the deadline; whether all went well. Whoever cuts a drain short
-    /// finds that told in the end.
+    /// Leaves in good order, or by the deadline; whether all went well. A drain that
+    /// was cut short is told in the end, however long ago.
     pub(crate) async fn leave(self) -> bool {
         self.tell_memory().await;
         let summary = self.handle.close(Duration::from_secs(20)).await;
         // A static member says nothing to the coordinator.
         let whole = |it: &PartitionSummary| it.is_drained && it.is_committed && it.error.is_none();
-        let is_cut_short = self.is_directed && summary.cause.is_none();
+        let is_cut_short = self.may_hurry && summary.cause.is_none();
         let is_fine = summary.is_clean() || is_cut_short && summary.partitions.iter().all(whole);
         if (is_fine || is_cut_short) && self.instance.is_some() {
             self.has_left();
@@ -146,6 +151,10 @@ impl Member {
 
     /// Notes the most memory that it has held.
     pub(crate) async fn tell_memory(&self) {
+        // Who is frozen answers nothing, and holds nothing new.
+        if self.process.is_frozen() {
+            return;
+        }
         if let Ok(stats) = self.handle.stats().await {
             let (member, most) = (self.name.clone(), BUDGET as u64 + BUDGET as u64 / 4);
             let what = What::Held { member, bytes: stats.held_bytes_peak, most };
@@ -156,6 +165,9 @@ impl Member {
     /// Its user wants the last records again, if the partition is its own. Noted before, since the
     /// client may act on it at once, and after, since until then it may not have.
     pub(crate) async fn go_back(&self, of: &TopicPartition, by: i64, start: i64) {
+        if self.process.is_frozen() {
+            return;
+        }
         let Ok(Some(position)) = self.handle.position(of.clone()).await else { return };
         let to = Position(position.0 - by);
         if to.0 < start {
@@ -170,6 +182,9 @@ impl Member {
 
     /// Its user wants no records of this partition for a while, or wants them again.
     pub(crate) async fn pause(&self, of: &TopicPartition, wish: Wish) {
+        if self.process.is_frozen() && wish == Wish::Pause {
+            return;
+        }
         let tps = vec![of.clone()];
         // It may have other partitions: then it refuses.
         drop(match wish {

@@ -164,7 +164,8 @@ impl<'a> Nemesis<'a> {
             | Extra::Directives
             | Extra::Wishes
             | Extra::Topics
-            | Extra::Patterns => {
+            | Extra::Patterns
+            | Extra::Freezes => {
                 return None;
             }
             Extra::Retention => return Some(self.delete(&tp)),

@@ -21,7 +21,7 @@ pub struct Seed {
 
 impl Seed {
     /// All that can be drawn today.
-    pub const NEWEST: u8 = 3;
+    pub const NEWEST: u8 = 4;
 
     /// A stream of draws of its own: what was drawn before stays as it was.
     fn stream(self, name: u64) -> fastrand::Rng {
@@ -96,6 +96,8 @@ pub(crate) enum Extra {
     Topics,
     /// Members want what matches a pattern.
     Patterns,
+    /// Processes stop and go on, also past their session.
+    Freezes,
 }
 
 impl Extra {
@@ -114,8 +116,13 @@ impl Extra {
     ];
 
     /// What came later, and with which edition.
-    const LATER: [(u8, Self); 4] =
-        [(2, Self::Directives), (2, Self::Wishes), (3, Self::Topics), (3, Self::Patterns)];
+    const LATER: [(u8, Self); 5] = [
+        (2, Self::Directives),
+        (2, Self::Wishes),
+        (3, Self::Topics),
+        (3, Self::Patterns),
+        (4, Self::Freezes),
+    ];
 
     /// A third of all runs have none of the first, and each of the later ones a quarter.
     pub(crate) fn draw(seed: Seed) -> BTreeSet<Self> {

@@ -89,6 +89,7 @@ impl World {
             recorder: Arc::clone(&self.recorder),
             state: Arc::default(),
             witness: witness.map(|witness| Arc::new(Mutex::new(witness))),
+            is_buffered: false,
         }
     }
 
