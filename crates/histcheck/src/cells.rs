@@ -12,7 +12,7 @@ pub(crate) struct Cell {
     pub(crate) value: u64,
     /// The number of the event that first said it is done; 0: none.
     pub(crate) done_at: u64,
-    /// When that was.
+    /// When it was done last.
     pub(crate) done_time: u64,
     /// How many unclean losses the partition had when the run began that was done.
     pub(crate) life: u32,

@@ -339,11 +339,13 @@ impl Partition {
         self.done_end = self.done_end.max(offset.saturating_add(1));
         let cell = self.cells.at(offset);
         cell.life = cell.life.max(run.life);
+        // How old work is that a loss repeats counts from when it was done last.
+        cell.done_time = at;
         self.waits_since = at;
         if cell.is_done() {
             return;
         }
-        (cell.done_at, cell.done_time) = (event, at);
+        cell.done_at = event;
         if cell.has(Mark::Acked) && !self.is_trimmed(offset) {
             self.backlog = self.backlog.saturating_sub(1);
         }
