@@ -64,10 +64,10 @@ fn demo(root: &Path) -> Result<(), Fault> {
     run_command(cargo().current_dir(root).args(arguments))
 }
 
-/// A minute per protocol; it needs real Kafka and fails without.
+/// Two minutes per protocol; it needs real Kafka and fails without.
 fn chaos(_: &Path) -> Result<(), Fault> {
     for protocol in ["classic", "consumer"] {
-        crate::chaos(&["--minutes", "1", "--protocol", protocol])?;
+        crate::chaos(&["--minutes", "2", "--protocol", protocol])?;
     }
     Ok(())
 }

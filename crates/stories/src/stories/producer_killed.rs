@@ -91,8 +91,7 @@ async fn write(
 }
 
 /// Waits until every replica follows again. Who kills a node before that leaves fewer than are needed
-/// to acknowledge anything; and where the controller dies while a leader asks it to take a follower
-/// back, Kafka 2.8 answers that leader never, nor does it ask again.
+/// to acknowledge anything; on Kafka 2.8 that was seen to last when the node was the controller.
 async fn in_sync(machines: &Machines, topic: &str) -> Result<(), Ending> {
     let admin = admin(machines)?;
     let until = Instant::now() + TAKE_OVER;
