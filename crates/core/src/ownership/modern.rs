@@ -10,6 +10,7 @@
 //! What is taken from us is listed as ours in every heartbeat until it is given up, under the
 //! current epoch; only then does the coordinator hand it to somebody else.
 
+mod unknown;
 mod wish;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -27,6 +28,7 @@ use crate::backoff::Backoff;
 use crate::cluster::metadata::Metadata;
 use crate::rng::Rng;
 use crate::time::Instant;
+use unknown::Unknown;
 
 /// The epoch of one who wants to join.
 const JOINING: i32 = 0;
@@ -91,6 +93,7 @@ pub struct Modern {
     denied: Option<BTreeSet<TopicName>>,
     /// What is to be ours, by topic id.
     target: Vec<(Uuid, Vec<i32>)>,
+    unknown: Unknown,
     /// Ids of topics that we have partitions of.
     ids: BTreeMap<TopicName, Uuid>,
     /// Ours, with what is being given up.
@@ -126,6 +129,7 @@ impl Modern {
             telling: Default::default(),
             denied: None,
             target: Vec::new(),
+            unknown: Unknown::new(),
             ids: BTreeMap::new(),
             owned: BTreeSet::new(),
             releasing: BTreeSet::new(),
@@ -137,8 +141,7 @@ impl Modern {
     /// As whom commits are to be sent; `None` while none may be.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {
-        let is_member = matches!(self.state, State::Member) && JOINING < self.epoch;
-        is_member.then(|| self.who(self.epoch))
+        self.is_member().then(|| self.who(self.epoch))
     }
 
     /// The cluster was looked at.
@@ -229,8 +232,21 @@ impl Modern {
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
+        self.beats_at().into_iter().chain(self.looks_at()).min()
+    }
+
+    fn beats_at(&self) -> Option<Instant> {
         let beats = matches!(self.state, State::Member) && self.awaiting.is_none();
         (beats && !self.metadata.brokers.is_empty()).then_some(self.due)
+    }
+
+    /// When to look whether a topic of the plan is known by now.
+    fn looks_at(&self) -> Option<Instant> {
+        self.unknown.ask_at().filter(|_| self.is_member())
+    }
+
+    const fn is_member(&self) -> bool {
+        matches!(self.state, State::Member) && JOINING < self.epoch
     }
 
     fn who(&self, epoch: i32) -> Identity {
@@ -246,7 +262,10 @@ impl Modern {
     }
 
     fn advance(&mut self, now: Instant) {
-        if self.poll_timeout().is_some_and(|due| due <= now) {
+        if self.looks_at().is_some_and(|at| at <= now) {
+            self.reconcile(now);
+        }
+        if self.beats_at().is_some_and(|due| due <= now) {
             self.beat(now);
         }
     }
@@ -331,17 +350,17 @@ impl Modern {
 
     /// Goes from what is ours towards what is to be ours, as far as topics are known.
     fn reconcile(&mut self, now: Instant) {
-        if self.epoch <= JOINING || !matches!(self.state, State::Member) {
+        if !self.is_member() {
             return;
         }
         let names = self.metadata.topics.iter().map(|(name, topic)| (topic.id, name));
-        let names: BTreeMap<Uuid, &TopicName> = names.filter(|(id, _)| !id.is_zero()).collect();
-        let owned_ids = self.ids.iter().map(|(name, id)| (*id, name));
-        let names: BTreeMap<Uuid, &TopicName> = names.into_iter().chain(owned_ids).collect();
-        let (mut target, mut ids, mut is_complete) = (BTreeSet::new(), BTreeMap::new(), true);
+        let ours = self.ids.iter().map(|(name, id)| (*id, name));
+        let names: BTreeMap<_, _> = names.filter(|(id, _)| !id.is_zero()).chain(ours).collect();
+        let (mut target, mut ids, mut unknown) =
+            (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
         for (id, partitions) in &self.target {
             let Some(name) = names.get(id) else {
-                is_complete = false;
+                unknown.insert(*id);
                 continue;
             };
             if !self.wants(name) {
@@ -351,7 +370,7 @@ impl Modern {
             let sound = partitions.iter().filter(|number| 0 <= **number);
             target.extend(sound.map(|number| TopicPartition::new(TopicName::clone(name), *number)));
         }
-        if !is_complete {
+        if self.unknown.found(now, unknown, &mut self.rng) {
             self.outputs.push_back(Output::StaleMetadata);
         }
         self.ids.extend(ids);

@@ -207,6 +207,47 @@ fn a_topic_that_is_not_known_by_its_id_is_waited_for() {
 }
 
 #[test]
+fn about_a_topic_that_stays_unknown_the_cluster_is_asked_ever_more_rarely() {
+    let mut talk = Talk::start(Protocol::Consumer);
+    let interval = Duration::from_secs(5);
+    let with = |ids: &[u8]| {
+        let topics = ids.iter().map(|id| (Uuid([*id; 16]), vec![0]));
+        let assignment = Some(topics.chain([(ID, vec![2])]).collect());
+        Answer::Beaten(Beaten { epoch: 1, interval, assignment, ..Beaten::default() })
+    };
+    talk.answer(with(&[9]));
+    let mut asked = Vec::new();
+    for _ in 0..600 {
+        if talk.said.contains(&Output::StaleMetadata) {
+            asked.push(talk.now);
+        }
+        talk.said.clear();
+        talk.sleep(1_000);
+        if talk.asked.is_some() {
+            talk.beaten(1, None);
+        }
+        talk.member.handle_metadata(talk.now, picture());
+        talk.hear();
+    }
+    let waits: Vec<_> = asked.windows(2).map(|two| two[1].since(two[0]).as_secs()).collect();
+    assert!((11..=18).contains(&asked.len()), "{waits:?}");
+    assert!(waits[0] <= 2 && waits.iter().all(|wait| *wait <= 73), "{waits:?}");
+    assert!(waits[7..].iter().all(|wait| 48 <= *wait), "{waits:?}");
+
+    // The topics that are unknown are others: asked at once, and soon again, without any answer.
+    talk.sleep(5_000);
+    talk.said.clear();
+    talk.answer(with(&[9, 8]));
+    assert!(talk.said.contains(&Output::StaleMetadata), "{:?}", talk.said);
+    talk.said.clear();
+    let due = talk.member.poll_timeout().unwrap();
+    assert!(due <= talk.now.after(Duration::from_millis(1_200)), "{due:?}");
+    talk.now = due;
+    talk.sleep(0);
+    assert_eq!(talk.said, [Output::StaleMetadata]);
+}
+
+#[test]
 fn a_coordinator_that_makes_no_plans_is_fallen_back_from_unless_it_was_demanded() {
     for code in [code::UNSUPPORTED_VERSION, code::GROUP_ID_NOT_FOUND] {
         let mut talk = Talk::start(Protocol::Auto);
