@@ -84,6 +84,25 @@ fn a_group_is_moved_only_when_that_is_asked_for() {
 }
 
 #[test]
+fn a_group_that_is_moved_keeps_the_leader_epoch_where_it_is_known() {
+    let cluster = Cluster::with_records(1, 10);
+    let epoch = cluster.elect_again();
+    assert!(0 < epoch);
+    let reset = |group: &str, words: &[&str]| {
+        let start = ["group", "reset-offsets", group, "--execute"];
+        let (code, _, stderr) = run(&cluster, &[&start, words].concat());
+        assert_eq!(code, Some(0), "{stderr}");
+        cluster.committed_with_epoch(group)
+    };
+    assert_eq!(reset("g", &["--topic", "t", "--to", "end"]), Some((10, epoch)));
+    assert_eq!(reset("h", &["--from-group", "g"]), Some((10, epoch)));
+    assert_eq!(reset("g", &["--shift", "-1"]), Some((9, -1)), "nobody told of the record before");
+    assert_eq!(reset("g", &["--shift", "99"]), Some((10, epoch)), "the end, which is told");
+    let old = epoch - 1;
+    assert_eq!(reset("g", &["--topic", "t", "--to", "beginning"]), Some((0, old)));
+}
+
+#[test]
 fn a_group_is_moved_to_a_time_and_to_an_age() {
     let cluster = Cluster::with_records(1, 0);
     let days = |days: u64| Duration::from_secs(days * 86_400);

@@ -113,6 +113,23 @@ impl Cluster {
         (0..partitions).map(offset).sum()
     }
 
+    /// The offset and the leader epoch that a group has committed for partition 0 of the topic.
+    pub(crate) fn committed_with_epoch(&self, group: &str) -> Option<(i64, i32)> {
+        let tp = forebay_broker::TopicPartition::new("t", 0);
+        let committed = self.broker.with(|cluster| cluster.committed(group, &tp))?;
+        Some((committed.offset, committed.leader_epoch))
+    }
+
+    /// Elects the leader of partition 0 of the topic again: a new epoch, which is told.
+    pub(crate) fn elect_again(&self) -> i32 {
+        let tp = forebay_broker::TopicPartition::new("t", 0);
+        self.broker.with(|cluster| {
+            let (leader, _) = cluster.leader(&tp).unwrap();
+            cluster.move_leader(&tp, leader).unwrap();
+            cluster.leader(&tp).unwrap().1
+        })
+    }
+
     /// The names of all topics.
     pub(crate) fn topics(&self) -> Vec<String> {
         self.runtime.block_on(async {

@@ -49,7 +49,7 @@ pub struct ListedOffset {
     pub timestamp: Option<i64>,
 }
 
-/// An offset that a group has committed.
+/// An offset that a group has committed, or is to commit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct CommittedOffset {
@@ -57,6 +57,23 @@ pub struct CommittedOffset {
     pub position: Position,
     /// Epoch of the record before it; unknown when it was committed without.
     pub epoch: LeaderEpoch,
+}
+
+impl CommittedOffset {
+    /// A commit of `position` with the leader epoch that is known for it: from
+    /// [`ListedOffset::epoch`] or another group's commit. By it a consumer that begins there notices
+    /// a log that was cut (KIP-320).
+    #[must_use]
+    pub const fn new(position: Position, epoch: LeaderEpoch) -> Self {
+        Self { position, epoch }
+    }
+}
+
+/// A commit without leader epoch.
+impl From<Position> for CommittedOffset {
+    fn from(position: Position) -> Self {
+        Self::new(position, LeaderEpoch::UNKNOWN)
+    }
 }
 
 impl Admin {
@@ -113,7 +130,8 @@ impl Admin {
         self.retrying("fetching committed offsets", || self.try_committed(group, partitions)).await
     }
 
-    /// Commits `offsets` under `group`, which must have no live members.
+    /// Commits `offsets` under `group`, which must have no live members: each a [`Position`], or a
+    /// [`CommittedOffset`] where its leader epoch is known.
     ///
     /// # Errors
     ///
@@ -122,9 +140,12 @@ impl Admin {
     pub async fn commit_offsets(
         &self,
         group: &str,
-        offsets: &BTreeMap<TopicPartition, Position>,
+        offsets: &BTreeMap<TopicPartition, impl Into<CommittedOffset> + Copy>,
     ) -> Result<(), Error> {
-        self.retrying("committing offsets", || self.try_commit(group, offsets)).await
+        let entry = |it: CommittedOffset| Entry { position: it.position, epoch: it.epoch };
+        let entries = offsets.iter().map(|(tp, it)| (tp.clone(), entry((*it).into())));
+        let entries: Vec<_> = entries.collect();
+        self.retrying("committing offsets", || self.try_commit(group, &entries)).await
     }
 
     async fn try_committed(
@@ -151,12 +172,9 @@ impl Admin {
     async fn try_commit(
         &self,
         group: &str,
-        offsets: &BTreeMap<TopicPartition, Position>,
+        entries: &[(TopicPartition, Entry)],
     ) -> Result<(), Error> {
-        let entry = |position| Entry { position, epoch: LeaderEpoch::UNKNOWN };
-        let entries: Vec<_> =
-            offsets.iter().map(|(tp, position)| (tp.clone(), entry(*position))).collect();
-        let body = translate::offset_commit(group, &entries, None);
+        let body = translate::offset_commit(group, entries, None);
         let to = Destination::Coordinator(CoordinatorKey::Group(group.into()));
         let answer = self.cluster.request(to, body, translate::OFFSET_COMMIT_AT_MOST).await?;
         let Answer::Partitions(codes) = translate::commit_answer(&answer) else {

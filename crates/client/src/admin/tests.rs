@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use forebay_broker::{BatchBuilder, Broker, Effect, ErrorCode as Code, Fault, Release};
 use forebay_protocol::api::ApiKey;
-use forebay_protocol::types::{BrokerId, Offset, TopicName, TopicPartition};
+use forebay_protocol::types::{BrokerId, LeaderEpoch, Offset, Position, TopicName, TopicPartition};
 
 use super::*;
 use crate::net::pipes::{Hostile, Manner, Pipes, client_at, client_of};
@@ -269,6 +269,31 @@ async fn records_are_deleted_and_offsets_listed_where_they_are_led() {
             let newest = newest[&tp(2)].as_ref().unwrap();
             assert_eq!((newest.offset.0, newest.timestamp), (9, Some(1_577_836_809_000)));
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_carries_the_leader_epoch_that_is_known_for_it() {
+    for release in ALL {
+        let broker = broker(release);
+        let admin = admin(&broker);
+        for node in [2, 3, 2] {
+            broker.with(|cluster| cluster.move_leader(&tp(0), BrokerId(node))).unwrap();
+        }
+        let end = admin.list_offsets(&[tp(0)], OffsetSpec::Latest).await.unwrap();
+        let end = end[&tp(0)].as_ref().unwrap();
+        let known = CommittedOffset::new(Position(end.offset.0), end.epoch);
+        let of_other = CommittedOffset::new(Position(5), LeaderEpoch(2));
+        let offsets =
+            BTreeMap::from([(tp(0), known), (tp(1), of_other), (tp(2), Position(7).into())]);
+        admin.commit_offsets("g", &offsets).await.unwrap();
+        let told = admin.committed_offsets("g", &[tp(0), tp(1), tp(2)]).await.unwrap();
+        let told = told.values().map(|it| (it.position.0, it.epoch.0));
+        let tells_epochs = Release::V2_8 <= release;
+        let epochs = if tells_epochs { [end.epoch.0, 2, -1] } else { [-1; 3] };
+        assert!(!tells_epochs || 3 <= end.epoch.0, "{end:?}");
+        let expected = [(0, epochs[0]), (5, epochs[1]), (7, epochs[2])];
+        assert_eq!(told.collect::<Vec<_>>(), expected, "{release:?}");
     }
 }
 

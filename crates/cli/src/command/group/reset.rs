@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use clap::{ArgGroup, Args};
 use forebay::admin::{CommittedOffset, OffsetSpec};
-use forebay::{Admin, Position, TopicName, TopicPartition};
+use forebay::{Admin, LeaderEpoch, Position, TopicName, TopicPartition};
 use serde::Serialize;
 
 use crate::args::{Format, Servers, parse};
@@ -71,7 +71,7 @@ pub(super) async fn run(options: &Options, format: Format) -> Result<(), CliErro
         topic: tp.topic.as_str().to_owned(),
         partition: tp.partition,
         from: committed.get(tp).map(|it| it.position.0),
-        to: to.0,
+        to: to.position.0,
     });
     show(&moves.collect::<Vec<_>>(), format)?;
     if options.execute {
@@ -111,7 +111,7 @@ async fn targets(
     admin: &Admin,
     options: &Options,
     committed: &Committed,
-) -> Result<BTreeMap<TopicPartition, Position>, CliError> {
+) -> Result<Committed, CliError> {
     let other = match &options.from_group {
         Some(group) => Some(admin.group_offsets(group).await?),
         None => None,
@@ -124,12 +124,14 @@ async fn targets(
     if options.to.is_none() {
         tell_left_out(from, partitions.iter().filter(|tp| !source.contains_key(tp)));
     }
-    let wanted: BTreeMap<TopicPartition, i64> = match (&other, options.shift, options.to) {
-        (Some(other), _, _) => places(&partitions, |tp| Some(other.get(tp)?.position.0)),
-        (None, Some(shift), _) => {
-            places(&partitions, |tp| Some(committed.get(tp)?.position.0.saturating_add(shift)))
+    let wanted = match (&other, options.shift, options.to) {
+        (Some(other), _, _) => places(&partitions, |tp| other.get(tp).copied()),
+        (None, Some(shift), _) => places(&partitions, |tp| {
+            Some(Position(committed.get(tp)?.position.0.saturating_add(shift)).into())
+        }),
+        (None, None, Some(parse::Place::Offset(offset))) => {
+            places(&partitions, |_| Some(Position(offset).into()))
         }
-        (None, None, Some(parse::Place::Offset(offset))) => places(&partitions, |_| Some(offset)),
         (None, None, place) => listed(admin, &partitions, spec(place)).await?,
     };
     within_logs(admin, &partitions, wanted).await
@@ -150,8 +152,8 @@ fn tell_left_out<'a>(group: &str, left_out: impl Iterator<Item = &'a TopicPartit
 
 fn places(
     partitions: &[TopicPartition],
-    place: impl Fn(&TopicPartition) -> Option<i64>,
-) -> BTreeMap<TopicPartition, i64> {
+    place: impl Fn(&TopicPartition) -> Option<CommittedOffset>,
+) -> Committed {
     partitions.iter().filter_map(|tp| Some((tp.clone(), place(tp)?))).collect()
 }
 
@@ -169,25 +171,31 @@ async fn listed(
     admin: &Admin,
     partitions: &[TopicPartition],
     spec: OffsetSpec,
-) -> Result<BTreeMap<TopicPartition, i64>, CliError> {
+) -> Result<Committed, CliError> {
     let mut found = BTreeMap::new();
     for (tp, listed) in admin.list_offsets(partitions, spec).await? {
-        let offset = listed?.offset.0;
-        found.insert(tp, if offset < 0 { i64::MAX } else { offset });
+        let listed = listed?;
+        let (offset, epoch) = match listed.offset.0 {
+            ..0 => (i64::MAX, LeaderEpoch::UNKNOWN),
+            offset => (offset, listed.epoch),
+        };
+        found.insert(tp, CommittedOffset::new(Position(offset), epoch));
     }
     Ok(found)
 }
 
+/// What lies outside the log becomes its nearest end, with the epoch of that.
 async fn within_logs(
     admin: &Admin,
     partitions: &[TopicPartition],
-    wanted: BTreeMap<TopicPartition, i64>,
-) -> Result<BTreeMap<TopicPartition, Position>, CliError> {
+    wanted: Committed,
+) -> Result<Committed, CliError> {
     let starts = listed(admin, partitions, OffsetSpec::Earliest).await?;
     let ends = listed(admin, partitions, OffsetSpec::Latest).await?;
-    let place = |(tp, offset): (TopicPartition, i64)| {
+    let place = |(tp, wanted): (TopicPartition, CommittedOffset)| {
         let (start, end) = (*starts.get(&tp)?, *ends.get(&tp)?);
-        Some((tp, Position(offset.max(start).min(end))))
+        let to = if wanted.position < start.position { start } else { wanted };
+        Some((tp, if end.position < to.position { end } else { to }))
     };
     Ok(wanted.into_iter().filter_map(place).collect())
 }
