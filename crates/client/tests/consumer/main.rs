@@ -22,6 +22,7 @@ mod end;
 mod failure;
 mod flow;
 mod group;
+mod group_assignor;
 mod group_rights;
 mod group_session;
 mod group_trouble;

@@ -6,9 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use forebay::config::parse_addresses;
 use forebay::net::connector::{Connecting, Connector, Stream};
-use forebay::runtime::Placement;
-use forebay::{Address, Consumer, ConsumerBuilder, ConsumerHandle, OffsetReset, TopicPartition};
+use forebay::runtime::{Clock, Placement};
+use forebay::{
+    Address, Admin, ClientConfig, Consumer, ConsumerBuilder, ConsumerHandle, OffsetReset,
+    TopicPartition,
+};
 use forebay_broker::{BatchBuilder, Broker, Release};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -167,6 +171,14 @@ impl World {
             .placement(Placement::Caller)
             .budget_bytes(64 << 20)
             .workers(1)
+    }
+
+    /// An admin client of the same broker.
+    pub fn admin(&self) -> Admin {
+        let bootstrap_servers = parse_addresses(self.broker.bootstrap_servers()).unwrap();
+        let config = ClientConfig { bootstrap_servers, ..ClientConfig::default() };
+        let pipes = Pipes(Arc::clone(&self.broker), Cable::default());
+        Admin::with_connector(&config, Arc::new(pipes), Clock::virtual_time()).unwrap()
     }
 
     pub fn end(&self, partition: i32) -> i64 {
