@@ -6,7 +6,7 @@ use super::*;
 use crate::backoff;
 use crate::cluster::metadata::{Partition, Topic, Update};
 use crate::orders::Address;
-use crate::ownership::member::Wish;
+use crate::ownership::member::{Protocol, Wish};
 
 const ID: Uuid = Uuid([1; 16]);
 
