@@ -31,8 +31,8 @@ pub struct Parked {
     pub tp: TopicPartition,
     /// All before it is done; `None` when the partition had not started.
     pub position: Option<Position>,
-    /// Whether all of its running records had ended and what is done is committed. If not, records
-    /// that ran are done again when it goes on.
+    /// Whether all of its running records had ended, what is done is committed, and no earlier
+    /// commit is on its way. If not, records that ran are done again when it goes on.
     pub is_clean: bool,
 }
 

@@ -17,7 +17,8 @@ use crate::time::Instant;
 pub struct Parked {
     /// All before it is done; `None` when it had not started.
     pub position: Option<Position>,
-    /// Whether its running work had ended and all that is done is committed.
+    /// Whether its running work had ended, all that is done is committed, and no commit is left that
+    /// may still be stored.
     pub is_clean: bool,
 }
 
@@ -92,7 +93,8 @@ impl Consumer {
     }
 
     fn left(&self, tp: &TopicPartition, partition: &Partition) -> Parked {
-        let is_kept = self.config.commits == Commits::Nowhere || self.commit.is_stored(tp);
+        let is_stored = self.commit.is_stored(tp) && !self.commit.has_stray(tp);
+        let is_kept = self.config.commits == Commits::Nowhere || is_stored;
         Parked {
             position: partition.frontier.map(|entry| entry.position),
             is_clean: partition.is_drained && partition.unfinished == 0 && is_kept,

@@ -126,6 +126,8 @@ pub struct Commit {
     wanting: BTreeSet<TopicPartition>,
     /// What the request in flight says, without what was lost or moved since.
     in_flight: Option<BTreeMap<TopicPartition, Entry>>,
+    /// What it says all the same of those that were lost or moved: it may still be stored.
+    disbelieved: BTreeSet<TopicPartition>,
     /// Not before this; moved by the interval and by back-off.
     not_before: Instant,
     backoff: Backoff,
@@ -147,6 +149,7 @@ impl Commit {
             slots: BTreeMap::new(),
             wanting: BTreeSet::new(),
             in_flight: None,
+            disbelieved: BTreeSet::new(),
             not_before: Instant::from_nanos(0),
             backoff: Backoff::new(config.retry),
             urgent: false,
@@ -227,6 +230,7 @@ impl Commit {
     /// The answer to [`Output::Commit`].
     pub fn handle_answer(&mut self, now: Instant, answer: Answer) {
         let sent = self.in_flight.take().unwrap_or_default();
+        self.disbelieved.clear();
         let worst = match answer {
             Answer::Unreachable => Verdict::FindCoordinator,
             Answer::Partitions(codes) => self.judge(&sent, codes),
@@ -279,6 +283,13 @@ impl Commit {
         self.slots.get(tp).is_none_or(|slot| slot.wanted.is_none())
     }
 
+    /// Whether a request is on its way that was about `tp` before that was lost or moved: what it
+    /// says may be stored at any time.
+    #[must_use]
+    pub fn has_stray(&self, tp: &TopicPartition) -> bool {
+        self.disbelieved.contains(tp)
+    }
+
     /// Whether nothing of `tp` waits or is in flight, or nothing can be done about it.
     #[must_use]
     pub fn is_settled(&self, tp: &TopicPartition) -> bool {
@@ -287,8 +298,8 @@ impl Commit {
 
     /// The answer for `tp` will no longer be believed; the request stays in flight.
     fn forget_in_flight(&mut self, tp: &TopicPartition) {
-        if let Some(entries) = &mut self.in_flight {
-            entries.remove(tp);
+        if self.in_flight.as_mut().is_some_and(|entries| entries.remove(tp).is_some()) {
+            self.disbelieved.insert(tp.clone());
         }
     }
 

@@ -256,3 +256,16 @@ fn after_a_commit_that_somebody_waited_for_the_interval_counts_again() {
     commit.handle_timeout(at(503));
     assert_eq!(committed(&mut commit), [(0, 404)]);
 }
+
+#[test]
+fn what_is_on_its_way_about_a_partition_that_was_lost_is_known_until_it_is_answered() {
+    let mut commit = start();
+    commit.handle_frontier(at(0), &tp(0), entry(7));
+    assert_eq!(committed(&mut commit), [(0, 7)]);
+    commit.handle_lost(&tp(0));
+    commit.handle_gained(tp(0), None);
+    assert!(commit.is_stored(&tp(0)) && commit.has_stray(&tp(0)));
+    assert!(!commit.has_stray(&tp(1)));
+    answer(&mut commit, at(1), 0);
+    assert!(!commit.has_stray(&tp(0)));
+}
