@@ -376,11 +376,18 @@ impl Modern {
         self.move_towards(now, &target);
     }
 
+    /// Whether the coordinator knows what we have, and we what it made of that. What a heartbeat on
+    /// its way does not list as ours may be given to somebody else for it, so nothing of an earlier
+    /// plan is taken up before the answer.
+    const fn is_agreed(&self) -> bool {
+        self.awaiting.is_none() && self.told.is_some()
+    }
+
     fn move_towards(&mut self, now: Instant, target: &BTreeSet<TopicPartition>) {
         let gained: Vec<_> = target.difference(&self.owned).cloned().collect();
         let kept = |tp: &&TopicPartition| !target.contains(*tp) && !self.releasing.contains(*tp);
         let revoked: Vec<_> = self.owned.iter().filter(kept).cloned().collect();
-        if !gained.is_empty() {
+        if !gained.is_empty() && self.is_agreed() {
             self.owned.extend(gained.iter().cloned());
             self.outputs.push_back(Output::Gained(gained));
             self.pace.changed(now);

@@ -197,6 +197,30 @@ fn after_a_heartbeat_without_answer_everything_is_said_again() {
 }
 
 #[test]
+fn nothing_of_an_earlier_plan_is_taken_up_while_a_heartbeat_says_that_we_do_not_have_it() {
+    let mut talk = Talk::settled();
+    // A partition of the plan whose topic was not known when we told what we have.
+    talk.member.target = vec![(ID, vec![0, 1, 2])];
+    talk.sleep(5_000);
+    talk.member.handle_metadata(talk.now, picture());
+    talk.hear();
+    assert!(!talk.said.contains(&Output::Gained(vec![tp(2)])), "{:?}", talk.said);
+    talk.beaten(1, None);
+    assert!(talk.said.contains(&Output::Gained(vec![tp(2)])), "it was ours all the time");
+
+    let mut talk = Talk::settled();
+    talk.member.target = vec![(ID, vec![0, 1, 2])];
+    talk.sleep(5_000);
+    talk.answer(Answer::Unreachable);
+    talk.member.handle_metadata(talk.now, picture());
+    talk.hear();
+    talk.sleep(1_000);
+    assert!(!talk.said.contains(&Output::Gained(vec![tp(2)])), "{:?}", talk.said);
+    talk.beaten(2, Some(&[0, 1]));
+    assert!(!talk.said.contains(&Output::Gained(vec![tp(2)])), "somebody else has it by now");
+}
+
+#[test]
 fn a_topic_that_is_not_known_by_its_id_is_waited_for() {
     let mut talk = Talk::start(Protocol::Consumer);
     let assignment = Some(vec![(Uuid([9; 16]), vec![0]), (ID, vec![2])]);
